@@ -1,0 +1,46 @@
+"""One design space for vision backbones between convolution and attention, and the tool that trains, compares and ships them.
+
+Importing glocal imports no torch; the names below load what they need when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from glocal import errors, families
+from glocal.design import Architecture, Cost, cost
+from glocal.families import architecture, list_models
+
+if TYPE_CHECKING:
+    from glocal.data import check
+    from glocal.train import evaluate, predict, train
+    from glocal.weights import create_model
+
+__version__ = "0.1.0"
+__all__ = [
+    "Architecture",
+    "Cost",
+    "architecture",
+    "check",
+    "cost",
+    "create_model",
+    "errors",
+    "evaluate",
+    "families",
+    "list_models",
+    "predict",
+    "train",
+]
+
+_LATER = {
+    "check": "glocal.data",
+    "create_model": "glocal.weights",
+    "evaluate": "glocal.train",
+    "predict": "glocal.train",
+    "train": "glocal.train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'glocal' has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)

@@ -1,0 +1,106 @@
+"""ConvMixer (Trockman & Kolter 2022, arXiv:2201.09792), "Patches Are All You Need?": convolution alone, at one resolution."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from glocal.design import (
+    Act,
+    Architecture,
+    Conv,
+    Depthwise,
+    Grid,
+    Linear,
+    Mean,
+    Norm,
+    Residual,
+    Sentence,
+    Stage,
+    keeps,
+)
+
+BN = Norm("batch")
+
+# Published under short names; 768/32 was trained with ReLU, which its weights do not tell (authors' release).
+SHORT = {
+    "convmixer_1536_20": "convmixer_1536_20_p7_k9",
+    "convmixer_768_32": "convmixer_768_32_p7_k7_relu",
+    "convmixer_1024_20": "convmixer_1024_20_p14_k9",
+}
+# timm's name, and the name of the ReLU variant by its activation alone
+ALIASES = {"convmixer_1024_20_ks9_p14": "convmixer_1024_20", "convmixer_768_32_relu": "convmixer_768_32"}
+NAMES = (
+    *SHORT,
+    "convmixer_1536_20_p14_k9",
+    "convmixer_1536_24_p14_k9",
+    "convmixer_1536_20_p7_k3",
+    "convmixer_1024_16_p7_k9",
+    "convmixer_1024_12_p7_k8",
+    "convmixer_512_16_p7_k8",
+    "convmixer_512_12_p7_k8",
+    "convmixer_256_8_p2_k5_32",  # the authors' CIFAR-10 script
+    "convmixer_256_8_p1_k9_32",  # the paper's CIFAR-10 network of 0.7 M weights
+    "convmixer_256_8_p2_k9_32",
+    "convmixer_256_8_p1_k5_32",
+    "convmixer_256_16_p1_k8_32",
+    "convmixer_128_8_p1_k9_32",
+    "convmixer_128_4_p1_k8_32",
+    "convmixer_512_8_p1_k9_32",
+)
+
+
+@dataclass(frozen=True)
+class ConvMixerLayer:
+    """Eqs. 2-3: z' = BN(act(depthwise z)) + z, then z = BN(act(pointwise z')); the norm follows the activation."""
+
+    kernel: int
+    act: Literal["gelu", "relu"] = "gelu"
+
+    def spell(self, width_in: int, width: int, stride: int) -> Sentence:
+        keeps(self, width_in=width_in, width=width, stride=stride)
+        act = Act(self.act)
+        return Residual((Depthwise(self.kernel), act, BN)), Linear(width), act, BN
+
+
+def convmixer(
+    name: str,
+    *,
+    width: int,
+    depth: int,
+    kernel: int,
+    patch: int,
+    act: Literal["gelu", "relu"] = "gelu",
+    size: int = 224,
+    classes: int = 1000,
+) -> Architecture:
+    """ConvMixer-width/depth (the paper's h and d), patch embedding as Eq. 1; rows that fill no patch are dropped."""
+    return Architecture(
+        name,
+        stem=(Conv(width, patch, patch, padding=0), Act(act), BN),
+        stages=(Stage(width, (ConvMixerLayer(kernel, act),) * depth),),
+        head=(Mean(), Linear(classes)),
+        image=Grid(3, size, size),
+    )
+
+
+def named(name: str) -> Architecture | None:
+    """The architecture of `convmixer_<h>_<d>_p<p>_k<k>[_relu][_32]` or a published short name; None for any other.
+
+    `_32` is the CIFAR size: 32 x 32 pictures, 10 classes. The activation is GELU unless the name says ReLU.
+    """
+    name = ALIASES.get(name, name)
+    m = re.fullmatch(r"convmixer_(\d+)_(\d+)_p(\d+)_k(\d+)(_relu)?(_32)?", SHORT.get(name, name))
+    if not m:
+        return None
+    width, depth, patch, kernel = map(int, m.groups()[:4])
+    size, classes = (32, 10) if m[6] else (224, 1000)
+    return convmixer(
+        next((short for short, full in SHORT.items() if full == name), name),
+        width=width,
+        depth=depth,
+        kernel=kernel,
+        patch=patch,
+        act="relu" if m[5] else "gelu",
+        size=size,
+        classes=classes,
+    )

@@ -1,0 +1,98 @@
+"""An architecture with weights: a fold of its parts into one torch module, with the methods timm's users expect."""
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+
+from glocal.design import Architecture, adapt, parts
+from glocal.design.architecture import classifier, head_split
+from glocal.design.cost import ops
+from glocal.design.ops import steps
+from glocal.errors import ShapeError
+from glocal.net import layers
+from glocal.net.build import build, layer
+from glocal.net.init import initialise
+
+
+class Network(nn.Module):
+    """Reads pictures as BCHW of the size in `arch.image`; where nothing depends on the size, any size that fits."""
+
+    def __init__(self, arch: Architecture) -> None:
+        super().__init__()
+        self.arch = arch
+        built = {path: build(part.sentence, part.given) for path, part in parts(arch)}
+        self.stem = built["stem"]
+        self.stages = nn.Sequential(*(_stage(built, f"stages.{i}") for i in range(len(arch.stages))))
+        self.head = built["head"]
+        self._pooled_at = head_split(arch)
+        blocks = [module for path, module in built.items() if ".blocks." in path]
+        for i, block in enumerate(blocks):
+            _set_drop_path(block, arch.drop_path * i / max(1, len(blocks) - 1))
+        for path, op, _ in ops(arch):
+            initialise(op, self.get_submodule(path), scheme=arch.init)
+
+    @property
+    def num_features(self) -> int:
+        """Width of the pooled vector that the classifier reads."""
+        *_, (_, head) = parts(adapt(self.arch, classes=0))
+        return head.left.c
+
+    @property
+    def num_classes(self) -> int:
+        """Number of logits; 0 without a classifier."""
+        last = classifier(self.arch)
+        return last.width if last else 0
+
+    def forward_features(self, x_BCHW: Tensor) -> Tensor:
+        """What the pooling reads: a grid BCHW or normalised tokens BNC."""
+        if x_BCHW.ndim != 4 or x_BCHW.shape[1] != self.arch.image.c:
+            raise ShapeError(
+                f"{self.arch.name} reads (batch, {self.arch.image.c}, height, width), not {tuple(x_BCHW.shape)}; "
+                "create_model(..., in_chans=) changes the channels"
+            )
+        x = self.stages(self.stem(x_BCHW))
+        for module in [*self.head][: self._pooled_at]:
+            x = module(x)
+        return x
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """Features to logits (B, num_classes), or with `pre_logits` to what the classifier reads (B, num_features)."""
+        last = len(self.head) - bool(pre_logits and self.num_classes)
+        for module in [*self.head][self._pooled_at : last]:
+            x = module(x)
+        return x
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Pictures to logits (B, num_classes)."""
+        return self.forward_head(self.forward_features(x_BCHW))
+
+    def get_classifier(self) -> nn.Module:
+        """The last linear layer, or the identity where there is none."""
+        return self.head[-1] if self.num_classes else nn.Identity()
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Puts a fresh classifier in place of the last linear layer; 0 takes it away. The other weights stay."""
+        like = next(self.parameters())
+        if self.num_classes:
+            delattr(self.head, [name for name, _ in self.head.named_children()][-1])
+        self.arch = adapt(self.arch, classes=num_classes)
+        if num_classes:
+            *_, (_, head) = parts(self.arch)
+            *_, (name, op, given) = steps(self.arch.head, head.given)
+            fresh = layer(op, given)
+            initialise(op, fresh, scheme=self.arch.init)
+            self.head.add_module(name, fresh.to(device=like.device, dtype=like.dtype))
+
+
+def _stage(built: dict[str, nn.Sequential], path: str) -> nn.Sequential:
+    stage: OrderedDict[str, nn.Module] = OrderedDict()
+    if f"{path}.downsample" in built:
+        stage["downsample"] = built[f"{path}.downsample"]
+    stage["blocks"] = nn.Sequential(*(block for name, block in built.items() if name.startswith(f"{path}.blocks.")))
+    return nn.Sequential(stage)
+
+
+def _set_drop_path(block: nn.Module, rate: float) -> None:
+    for module in block.modules():
+        if isinstance(module, layers.Residual):
+            module.drop_path = rate
