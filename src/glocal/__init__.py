@@ -12,7 +12,7 @@ from glocal.families import architecture, list_models
 
 if TYPE_CHECKING:
     from glocal.data import check
-    from glocal.train import evaluate, predict, train
+    from glocal.training.verbs import evaluate, predict, resume, train
     from glocal.weights import create_model
 
 __version__ = "0.1.0"
@@ -28,15 +28,17 @@ __all__ = [
     "families",
     "list_models",
     "predict",
+    "resume",
     "train",
 ]
 
 _LATER = {
     "check": "glocal.data",
     "create_model": "glocal.weights",
-    "evaluate": "glocal.train",
-    "predict": "glocal.train",
-    "train": "glocal.train",
+    "evaluate": "glocal.training.verbs",
+    "predict": "glocal.training.verbs",
+    "resume": "glocal.training.verbs",
+    "train": "glocal.training.verbs",
 }
 
 

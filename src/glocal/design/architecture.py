@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from glocal.design.ops import Grid, Linear, Sentence, Shape, Vector, read
 from glocal.errors import ArchitectureError, ShapeError
@@ -53,6 +53,12 @@ class Architecture:
     image: Grid = Grid(3, 224, 224)
     init: Literal["torch", "vit", "compact"] = "torch"
     drop_path: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.init not in ("torch", "vit", "compact"):
+            raise ArchitectureError(f"{self.name}: init is one of torch, vit, compact, not {self.init!r}")
+        if not 0 <= self.drop_path < 1:
+            raise ArchitectureError(f"{self.name}: drop_path is {self.drop_path}; give a rate in [0, 1)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +115,9 @@ def adapt(
     channels: int | None = None,
     size: int | tuple[int, int] | None = None,
     drop_path: float | None = None,
+    attention_dropout: float | None = None,
 ) -> Architecture:
-    """The same network for another number of classes (0: no classifier), input channels, picture size or drop path.
+    """The same network for another number of classes (0: no classifier), input channels, picture size or regularisation.
 
     `size` is one side in pixels or (height, width). Raises ArchitectureError or ShapeError where it does not fit.
     """
@@ -119,17 +126,34 @@ def adapt(
             raise ArchitectureError(f"{arch.name}: num_classes is {classes}; give 0 (no classifier) or more")
         body = arch.head[:-1] if classifier(arch) else arch.head
         arch = replace(arch, head=(*body, Linear(classes)) if classes else body)
+    if channels is not None and channels < 1:
+        raise ArchitectureError(f"{arch.name}: in_chans is {channels}; give 1 or more")
     if channels is not None or size is not None:
         c, h, w = arch.image
+        if not isinstance(size, int | None) and len(size) != 2:
+            raise ArchitectureError(f"{arch.name}: img_size is {size}; give one side or (height, width)")
         h, w = (size, size) if isinstance(size, int) else size or (h, w)
         arch = replace(arch, image=Grid(channels or c, h, w))
     if drop_path is not None:
         if not 0 <= drop_path < 1:
             raise ArchitectureError(f"{arch.name}: drop_path_rate is {drop_path}; give a rate in [0, 1)")
         arch = replace(arch, drop_path=drop_path)
+    if attention_dropout is not None:
+        arch = _set_attention_dropout(arch, attention_dropout)
     for _ in parts(arch):
         pass
     return arch
+
+
+def _set_attention_dropout(arch: Architecture, rate: float) -> Architecture:
+    words = [block for stage in arch.stages for block in stage.blocks if hasattr(block, "attention_dropout")]
+    if rate and not words:
+        raise ArchitectureError(f"{arch.name} has no attention, so an attention dropout of {rate} would do nothing")
+
+    def edited(block: Any) -> Word:
+        return replace(block, attention_dropout=rate) if block in words else block
+
+    return replace(arch, stages=tuple(replace(s, blocks=tuple(map(edited, s.blocks))) for s in arch.stages))
 
 
 def classifier(arch: Architecture) -> Linear | None:

@@ -75,12 +75,15 @@ class Op:
     """A layer that keeps its shape, learns nothing and multiplies nothing, unless it says otherwise."""
 
     def __post_init__(self) -> None:
-        for name, allowed in _allowed(type(self)).items():
+        kind: Any = type(self)
+        for name, allowed in _allowed(kind).items():
             value = getattr(self, name)
             if allowed and value not in allowed:
                 raise ArchitectureError(f"{self}: {name} is one of {', '.join(allowed)}")
             if type(value) is int and value < (least := int(name != "padding")):
                 raise ArchitectureError(f"{self}: {name} must be at least {least}")
+            if name in ("rate", "dropout") and not 0 <= value < 1:
+                raise ArchitectureError(f"{self}: {name} must be a rate in [0, 1)")
 
     def out(self, s: Shape) -> Shape:
         """The shape left behind; ShapeError where s cannot be read."""
@@ -130,6 +133,8 @@ Padding = int | Literal["same"]
 
 
 def _slide(op: Op, size: int, *, kernel: int, stride: int, padding: Padding) -> int:
+    if padding != "same" and type(padding) is not int:
+        raise ArchitectureError(f'{op}: padding is a number of pixels or "same"')
     total = kernel - 1 if padding == "same" else 2 * padding
     if size + total < kernel:
         raise ShapeError(f"{op} needs at least {kernel - total} pixels a side, not {size}; take a larger picture")
@@ -219,6 +224,8 @@ class Pool(Op):
 
     def out(self, s: Shape) -> Grid:
         c, h, w = _grid(self, s)
+        if 2 * self.padding > self.kernel:
+            raise ShapeError(f"{self}: padding is at most half the kernel, so that no window lies outside")
         h, w = (_slide(self, m, kernel=self.kernel, stride=self.stride, padding=self.padding) for m in (h, w))
         return Grid(c, h, w)
 

@@ -67,7 +67,9 @@ def _repeated(item: Plain, vocabulary: Mapping[str, type], path: str) -> list[An
 
 
 def _make(name: str, said: Plain, vocabulary: Mapping[str, type], path: str) -> Any:
-    if name == "Grid" and isinstance(said, list) and len(said) == 3:
+    if name == "Grid":
+        if not (isinstance(said, list) and len(said) == 3 and all(type(n) is int for n in said)):
+            raise ArchitectureError(f"{path}: a Grid is [channels, height, width], not {said!r}")
         return Grid(*said)
     if name not in vocabulary:
         raise ArchitectureError(f"{path}: {name!r} is not a word of this design space{_near(name, vocabulary)}")

@@ -4,12 +4,14 @@ A name is looked up here and built by its family's `named`; nothing is registere
 """
 
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from pathlib import Path
 from types import ModuleType
 
 from glocal import design
-from glocal.design import Architecture, Word
+from glocal.design import Architecture, Grid, Op, Part, Word, load
 from glocal.errors import ArchitectureError
 from glocal.families import compact, convmixer, vit
 
@@ -23,7 +25,12 @@ def list_models(pattern: str = "*") -> list[str]:
 
 
 def architecture(name: str) -> Architecture:
-    """The architecture of a name: ours, timm's or the authors'. ArchitectureError suggests the nearest known ones."""
+    """The architecture of a name (ours, timm's or the authors') or in an architecture.yaml.
+
+    ArchitectureError suggests the nearest known names, or says what the file has wrong.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return _read(name)
     for family in FAMILIES.values():
         if (arch := family.named(name)) is not None:
             return arch
@@ -32,10 +39,28 @@ def architecture(name: str) -> Architecture:
     raise ArchitectureError(f"no architecture is called {name!r}; {hint}")
 
 
+def _read(path: str) -> Architecture:
+    import yaml
+
+    try:
+        arch = load(yaml.safe_load(Path(path).read_text()), vocabulary(), path)
+    except (OSError, yaml.YAMLError) as error:
+        raise ArchitectureError(f"{path} cannot be read: {error}") from None
+    if not isinstance(arch, Architecture):
+        raise ArchitectureError(f"{path} describes no Architecture")
+    return arch
+
+
+def timm_name(name: str) -> str | None:
+    """What timm calls an architecture of ours; None where it has no such network."""
+    return next((family.TIMM[name] for family in FAMILIES.values() if name in family.TIMM), None)
+
+
 def vocabulary() -> dict[str, type]:
     """Every word and op by name: what the text of an architecture may speak of."""
     spoken = [getattr(design, name) for name in design.__all__]
-    return {cls.__name__: cls for cls in (*spoken, *WORDS) if isinstance(cls, type)}
+    classes = [cls for cls in (*spoken, *WORDS) if isinstance(cls, type) and cls not in (Op, Part)]
+    return {cls.__name__: cls for cls in classes if cls is Grid or is_dataclass(cls)}
 
 
 def _names() -> Iterator[str]:

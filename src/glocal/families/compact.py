@@ -136,8 +136,10 @@ NAMES = (
     *("cct_7_3x2_32_none", "cct_7_3x2_32_class", "cct_7_7x1_32_class"),
 )
 
+TIMM: dict[str, str] = {}  # timm has none of them
+
 _NAME = re.compile(
-    r"(?P<family>vit_lite|vit|cvt|cct)_(?P<layers>\d+)_(?P<kernel>\d+)(?:x(?P<blocks>\d+))?_(?P<size>\d+)"
+    r"(?P<family>vit_lite|vit|cvt|cct)_(?P<layers>[1-9]\d*)_(?P<kernel>[1-9]\d*)(?:x(?P<blocks>[1-9]\d*))?_(?P<size>[1-9]\d*)"
     r"(?:_(?P<positions>sine|none))?(?:_(?P<pooling>class|mean))?(?:_(?P<norm>pre))?(?:_(?P<data>c100|fl))?"
 )
 

@@ -29,6 +29,11 @@ SHORT = {
 }
 # timm's name, and the name of the ReLU variant by its activation alone
 ALIASES = {"convmixer_1024_20_ks9_p14": "convmixer_1024_20", "convmixer_768_32_relu": "convmixer_768_32"}
+TIMM = {
+    "convmixer_1536_20": "convmixer_1536_20",
+    "convmixer_768_32": "convmixer_768_32",
+    "convmixer_1024_20": "convmixer_1024_20_ks9_p14",
+}
 NAMES = (
     *SHORT,
     "convmixer_1536_20_p14_k9",
@@ -89,7 +94,7 @@ def named(name: str) -> Architecture | None:
     `_32` is the CIFAR size: 32 x 32 pictures, 10 classes. The activation is GELU unless the name says ReLU.
     """
     name = ALIASES.get(name, name)
-    m = re.fullmatch(r"convmixer_(\d+)_(\d+)_p(\d+)_k(\d+)(_relu)?(_32)?", SHORT.get(name, name))
+    m = re.fullmatch(r"convmixer_([1-9]\d*)_([1-9]\d*)_p([1-9]\d*)_k([1-9]\d*)(_relu)?(_32)?", SHORT.get(name, name))
     if not m:
         return None
     width, depth, patch, kernel = map(int, m.groups()[:4])

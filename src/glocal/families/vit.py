@@ -26,6 +26,7 @@ from glocal.errors import ShapeError
 
 SIZES = {"tiny": (192, 3), "small": (384, 6), "base": (768, 12)}  # width, heads; all 12 layers (DeiT, Table 1)
 NAMES = tuple(f"{family}_{size}" for family in ("deit", "vit") for size in SIZES)
+TIMM = {name: f"{name}_patch16_224" for name in NAMES}
 
 
 def mlp(width: int, expansion: float, dropout: float = 0.0) -> Sentence:
@@ -55,7 +56,7 @@ class TransformerLayer:
 
 def attention(width: int, heads: int, *, bias: bool, dropout: float) -> Attention:
     """Self-attention whose heads divide the width; ShapeError where they do not."""
-    if width % heads:
+    if heads < 1 or width % heads:
         raise ShapeError(f"{heads} heads do not divide the width {width}")
     return Attention(heads, width // heads, width, bias, dropout)
 

@@ -6,6 +6,7 @@ Those paths (`stages.0.blocks.3.residual1.branch.attention1.qkv.weight`) are the
 
 from collections import OrderedDict
 from functools import singledispatch
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -20,7 +21,12 @@ ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tan
 
 def build(sentence: Sentence, s: Shape) -> nn.Sequential:
     """The layers of a sentence that is given shape s, each under its op's name."""
-    return nn.Sequential(OrderedDict((name, layer(op, given)) for name, op, given in steps(sentence, s)))
+    made = [(name, op, layer(op, given)) for name, op, given in steps(sentence, s)]
+    for i, ((_, op, _), (_, after, _)) in enumerate(pairwise(made)):
+        # The two commute, since rectifying keeps the order of numbers; pooled first, fewer are left to rectify.
+        if isinstance(op, ops.Act) and op.kind == "relu" and isinstance(after, ops.Pool) and after.kind == "max":
+            made[i], made[i + 1] = made[i + 1], made[i]
+    return nn.Sequential(OrderedDict((name, module) for name, _, module in made))
 
 
 @singledispatch

@@ -2,9 +2,10 @@
 
 from collections import OrderedDict
 
+import torch
 from torch import Tensor, nn
 
-from glocal.design import Architecture, adapt, parts
+from glocal.design import Architecture, Conv, Depthwise, adapt, parts
 from glocal.design.architecture import classifier, head_split
 from glocal.design.cost import ops
 from glocal.design.ops import steps
@@ -25,6 +26,8 @@ class Network(nn.Module):
         self.stages = nn.Sequential(*(_stage(built, f"stages.{i}") for i in range(len(arch.stages))))
         self.head = built["head"]
         self._pooled_at = head_split(arch)
+        self._format = torch.channels_last if _gains_from_channels_last(arch) else torch.contiguous_format
+        self._positions = any(isinstance(module, layers.Position) for module in self.modules())
         blocks = [module for path, module in built.items() if ".blocks." in path]
         for i, block in enumerate(blocks):
             _set_drop_path(block, arch.drop_path * i / max(1, len(blocks) - 1))
@@ -50,7 +53,13 @@ class Network(nn.Module):
                 f"{self.arch.name} reads (batch, {self.arch.image.c}, height, width), not {tuple(x_BCHW.shape)}; "
                 "create_model(..., in_chans=) changes the channels"
             )
-        x = self.stages(self.stem(x_BCHW))
+        size = tuple(x_BCHW.shape[2:])
+        if size != (self.arch.image.h, self.arch.image.w) and self._positions:
+            raise ShapeError(
+                f"{self.arch.name} has positions for pictures of {self.arch.image.h}x{self.arch.image.w}, not "
+                f"{size[0]}x{size[1]}; build it for that size: create_model(..., img_size={size})"
+            )
+        x = self.stages(self.stem(x_BCHW.contiguous(memory_format=self._format)))
         for module in [*self.head][: self._pooled_at]:
             x = module(x)
         return x
@@ -82,6 +91,15 @@ class Network(nn.Module):
             fresh = layer(op, given)
             initialise(op, fresh, scheme=self.arch.init)
             self.head.add_module(name, fresh.to(device=like.device, dtype=like.dtype))
+
+
+def _gains_from_channels_last(arch: Architecture) -> bool:
+    """Whether pictures are better laid out position by position: where there are convolutions, but not with
+    depthwise kernels above 7, whose channels-last code is slow (docs/log.md; timm's tables for ConvMixer say the same of GPUs)."""
+    spelled = [op for _, op, _ in ops(arch)]
+    depthwise = [op.kernel for op in spelled if isinstance(op, Depthwise)]
+    dense = any(isinstance(op, Conv) and op.kernel > op.stride for op in spelled)
+    return (dense or bool(depthwise)) and max(depthwise, default=0) <= 7
 
 
 def _stage(built: dict[str, nn.Sequential], path: str) -> nn.Sequential:

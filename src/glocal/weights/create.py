@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from warnings import warn
 
 from glocal.design import Architecture, adapt, dump, load, parts
+from glocal.design.architecture import classifier
 from glocal.design.ops import Tokens
 from glocal.errors import WeightError
 from glocal.families import architecture, vocabulary
@@ -52,15 +53,15 @@ def fill(network: Network, checkpoint: files.Checkpoint) -> int:
     grid = None
     if said := checkpoint.meta.get("architecture"):
         theirs = load(said, vocabulary())
-        if (theirs.stem, theirs.stages, theirs.head[:-1]) != (
-            network.arch.stem,
-            network.arch.stages,
-            network.arch.head[:-1],
-        ):
+        one, two = (adapt(a, classes=0, attention_dropout=0.0) for a in (theirs, network.arch))
+        if (one.stem, one.stages, one.head) != (two.stem, two.stages, two.head):
             raise WeightError(f"holds weights of {theirs.name}, whose layers are not those of {network.arch.name}")
         grid = next(((s.h, s.w) for _, part in parts(theirs) if isinstance(s := part.left, Tokens)), None)
-    key = recognise(checkpoint.tensors, network).learned[f"head.{[*network.head.named_children()][-1][0]}.weight"]
-    network.reset_classifier(len(checkpoint.tensors[key]))
+        if not classifier(theirs):
+            network.reset_classifier(0)
+    if network.num_classes:
+        key = recognise(checkpoint.tensors, network).learned[f"head.{[*network.head.named_children()][-1][0]}.weight"]
+        network.reset_classifier(len(checkpoint.tensors[key]))
     load_into(network, checkpoint.tensors, grid=grid)
     return network.num_classes
 

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import pickle
+import re
 import struct
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -87,7 +88,8 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
         with torch.serialization.safe_globals([argparse.Namespace]):  # timm's training script stores its arguments
             found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0].split("Please file an issue")[0]
+        found_code = re.search(r"GLOBAL (\S+)", str(error))
+        reason = f"it holds a {found_code[1]}" if found_code else "it is no dictionary of tensors"
         raise WeightError(f"{path} was not read, because that could run code stored in it: {reason}") from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise WeightError(f"{path} is not a whole file of torch weights ({error}); was it cut short?") from None
@@ -95,7 +97,11 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
         if isinstance(found, dict) and isinstance(found.get(name), dict):
             found = found[name]
             break
-    tensors = {key: t for key, t in found.items() if isinstance(t, Tensor)} if isinstance(found, dict) else {}
+    tensors = (
+        {key: t for key, t in found.items() if isinstance(key, str) and isinstance(t, Tensor)}
+        if isinstance(found, dict)
+        else {}
+    )
     if not tensors:
         raise WeightError(f"{path} holds no tensors by name")
     prefix = "module." if all(key.startswith("module.") for key in tensors) else ""

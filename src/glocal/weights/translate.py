@@ -110,7 +110,8 @@ def resize_positions(table_1NC: Tensor, layer: Position, *, grid: tuple[int, int
 
     A table that already fits is returned as it is. Raises WeightError where the checkpoint's grid is unknown.
     """
-    if table_1NC.shape == layer.table.shape or table_1NC.ndim != 3 or table_1NC.shape[2] != layer.table.shape[2]:
+    fits = table_1NC.shape == layer.table.shape and grid in (None, layer.grid)
+    if fits or table_1NC.ndim != 3 or table_1NC.shape[2] != layer.table.shape[2]:
         return table_1NC
     extra = layer.table.shape[1] - math.prod(layer.grid)
     n = table_1NC.shape[1] - extra
@@ -124,6 +125,8 @@ def resize_positions(table_1NC: Tensor, layer: Position, *, grid: tuple[int, int
 
 def _disagrees(layer: Position, theirs: Tensor, key: str) -> str | None:
     """A computed table is the same function at every length, so the rows that both have must agree."""
+    if theirs.ndim != 3 or theirs.shape[2] != layer.table.shape[2]:
+        return f"{key} is {tuple(theirs.shape)}, and the network's is {tuple(layer.table.shape)}"
     rows = min(layer.table.shape[1], theirs.shape[1])
     if torch.allclose(layer.table[:, :rows].double(), theirs[:, :rows].double(), rtol=0, atol=1e-5):
         return None

@@ -1,0 +1,52 @@
+"""The verbs in one place, and what every verb shares: how errors end, and what --json prints."""
+
+import json
+import sys
+from typing import Any
+
+import typer
+
+from glocal.cli import models, pictures, training
+from glocal.errors import GlocalError
+
+app = typer.Typer(
+    name="glocal",
+    help="One design space for vision backbones between convolution and attention.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(pictures.check)
+app.command()(training.train)
+app.command()(training.val)
+app.command("eval", hidden=True)(training.val)
+app.command()(training.predict)
+app.command("models")(models.list_all)
+app.command()(models.show)
+app.command()(models.benchmark)
+
+
+@app.callback()
+def _root() -> None:
+    """Verbs take --help; most take --json, which prints one object and nothing else on standard output."""
+
+
+def main() -> None:
+    """Runs a verb. The user's mistakes print one message and end with 1, 2 for usage or 3 for failed data."""
+    try:
+        app()
+    except GlocalError as error:
+        if "--json" in sys.argv:
+            print(json.dumps({"error": str(error), "kind": type(error).__name__}))
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def tell(data: Any) -> None:
+    """One JSON object on standard output."""
+    print(json.dumps(data, ensure_ascii=False))

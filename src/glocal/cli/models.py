@@ -1,0 +1,146 @@
+"""The verbs about networks: models, show, benchmark."""
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from glocal.cli.options import DEVICE, JSON, size_of
+from glocal.design import Architecture, adapt, cost, dump, python, spell
+from glocal.design import show as page
+from glocal.design.text import count, words
+from glocal.errors import ArchitectureError, RecipeError
+from glocal.families import architecture, list_models
+from glocal.families.catalogue import timm_name
+
+
+class Order(StrEnum):
+    """What the list is sorted by."""
+
+    name = "name"
+    params = "params"
+    macs = "macs"
+
+
+def list_all(
+    pattern: Annotated[str, typer.Argument(help="Wildcards, as in 'cct*'.")] = "*",
+    sort: Annotated[Order, typer.Option(help="Column to sort by.")] = Order.name,
+    as_json: JSON = False,
+) -> None:
+    """List architectures with their sizes."""
+    found = [architecture(name) for name in list_models(pattern)]
+    if not found:
+        raise ArchitectureError(f"no model matches {pattern!r}; `glocal models` lists all")
+    if sort is not Order.name:
+        found.sort(key=lambda arch: getattr(cost(arch), sort.value))
+    if as_json:
+        print(json.dumps([_summary(arch) for arch in found]))
+        return
+    table = Table(
+        "model", "weights", "multiply-adds", "picture", "classes", box=None, header_style="bold", pad_edge=False
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for arch in found:
+        size = cost(arch)
+        classes = arch.head[-1].out(arch.image).c
+        table.add_row(arch.name, count(size.params), count(size.macs), str(arch.image), str(classes))
+    Console().print(table)
+
+
+def _summary(arch: Architecture) -> dict[str, object]:
+    size = cost(arch)
+    return {"name": arch.name, "params": size.params, "macs": size.macs, "image": list(arch.image)}
+
+
+def show(
+    model: Annotated[str, typer.Argument(help="A name, or an architecture.yaml.")],
+    ops: Annotated[bool, typer.Option("--ops", help="Spell every op with its shapes.")] = False,
+    yaml: Annotated[bool, typer.Option("--yaml", help="The description that an architecture.yaml holds.")] = False,
+    as_python: Annotated[bool, typer.Option("--python", help="The Python expression that makes it.")] = False,
+    img_size: Annotated[str | None, typer.Option(help="Pixels: 224, or 192x256 (height x width).")] = None,
+    classes: Annotated[int | None, typer.Option(help="Number of classes.")] = None,
+    as_json: JSON = False,
+) -> None:
+    """Show one architecture: its words, their costs, the shapes between them."""
+    if ops + yaml + as_python + as_json > 1:
+        raise RecipeError("--ops, --yaml, --python and --json each choose the form; give one")
+    arch = adapt(architecture(model), size=size_of(img_size), classes=classes)
+    if as_json:
+        print(json.dumps({**_summary(arch), "architecture": dump(arch)}))
+    elif yaml:
+        from yaml import safe_dump
+
+        print(safe_dump(dump(arch), sort_keys=False, width=120), end="")
+    elif as_python:
+        print("\n".join(_imports(arch)), python(arch), sep="\n\n")
+    else:
+        print(spell(arch) if ops else page(arch))
+
+
+def _imports(arch: Architecture) -> list[str]:
+    """The import lines that an expression of the architecture needs."""
+    homes: dict[str, list[str]] = {}
+    for cls in words(arch):
+        home = "glocal.design" if cls.__module__.startswith("glocal.design") else cls.__module__
+        homes.setdefault(home, []).append(cls.__name__)
+    return [f"from {home} import {', '.join(sorted(names))}" for home, names in sorted(homes.items())]
+
+
+def benchmark(
+    model: Annotated[list[str], typer.Argument(help="Names of models; several are measured in turns.")],
+    batch_size: Annotated[list[int], typer.Option(help="Pictures a pass; give it again for more.")] = [1, 8],  # noqa: B006
+    img_size: Annotated[str | None, typer.Option(help="Pixels: 224, or 192x256.")] = None,
+    rounds: Annotated[int, typer.Option(help="Passes that are timed, after five that are not.")] = 30,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Under bfloat16 autocast.")] = False,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    timm: Annotated[bool, typer.Option("--timm", help="Beside the same network from timm, in turns.")] = False,
+    device: DEVICE = "auto",
+    as_json: JSON = False,
+) -> None:
+    """Measure images/s, and the milliseconds of a pass (median and 95th percentile)."""
+    import torch
+
+    from glocal.net import Network
+    from glocal.net.latency import measure
+    from glocal.training.device import pick_device
+
+    if rounds < 2 or min(batch_size) < 1:
+        raise RecipeError("--rounds is at least 2 and --batch-size at least 1")
+    if threads:
+        torch.set_num_threads(threads)
+    place = pick_device(device)
+    told: dict[str, list[dict[str, float]]] = {}
+    for name in model:
+        arch = adapt(architecture(name), size=size_of(img_size))
+        beside = {f"{arch.name} (timm)": _of_timm(arch)} if timm else {}
+        for b in batch_size:
+            networks = {arch.name: Network(arch), **beside}
+            found = measure(networks, arch.image, batch_size=b, device=place, rounds=rounds, bf16=bf16)
+            for label, t in found.items():
+                row = {"batch_size": b, "images_per_s": t.images_per_s, "p50_ms": t.p50_ms, "p95_ms": t.p95_ms}
+                told.setdefault(label, []).append(row)
+    how = (
+        f"{place}, {torch.get_num_threads()} threads, {'bf16' if bf16 else 'fp32'}, {rounds} rounds after 5 of warm-up"
+    )
+    if as_json:
+        print(json.dumps({"measured": how, "models": told}))
+        return
+    table = Table("model", "batch", "images/s", "p50 ms", "p95 ms", box=None, header_style="bold", pad_edge=False)
+    for label, rows in told.items():
+        for row in rows:
+            cells = (f"{row[k]:,.1f}" for k in ("images_per_s", "p50_ms", "p95_ms"))
+            table.add_row(label, str(row["batch_size"]), *cells)
+    Console().print(table)
+    print(f"\n{how}")
+
+
+def _of_timm(arch: Architecture):  # type: ignore[no-untyped-def]  # timm has no types
+    if (theirs := timm_name(arch.name)) is None:
+        raise ArchitectureError(f"timm has no {arch.name}; leave --timm out")
+    import timm
+
+    return timm.create_model(theirs)

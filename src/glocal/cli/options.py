@@ -1,0 +1,25 @@
+"""Options that several verbs share, and how their text is read."""
+
+import re
+from typing import Annotated
+
+import typer
+
+from glocal.errors import RecipeError
+
+JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+DEVICE = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0 or mps.")]
+SKIP = Annotated[bool, typer.Option("--skip-bad-files", help="Leave out pictures that cannot be read, and count them.")]
+GROUP = Annotated[
+    str | None, typer.Option(help="Regular expression whose group keeps pictures on one side of a split.")
+]
+FRACTION = Annotated[float | None, typer.Option(help="Share of train that is held out where there is no val folder.")]
+
+
+def size_of(text: str | None) -> int | tuple[int, int] | None:
+    """ "224" as a side, "192x256" as (height, width) in pixels; RecipeError for anything else."""
+    if text is None:
+        return None
+    if not (m := re.fullmatch(r"(\d+)(?:x(\d+))?", text)):
+        raise RecipeError(f"--img-size {text!r}: give a side in pixels (224), or height x width (192x256)")
+    return (int(m[1]), int(m[2])) if m[2] else int(m[1])

@@ -1,0 +1,38 @@
+"""Pictures on disk to batches: checked, split, decoded, augmented. Knows no model and, but for batches, no torch."""
+
+from typing import TYPE_CHECKING, Any
+
+from glocal.data.augment import Augment
+from glocal.data.dataset import Data, Split
+from glocal.data.faults import Fault
+from glocal.data.layout import pictures_below
+from glocal.data.manifest import Manifest
+from glocal.data.opening import Report, check, open_data
+from glocal.data.pictures import decode
+from glocal.data.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    from glocal.data.loader import Batches
+
+__all__ = [
+    "Augment",
+    "Batches",
+    "Data",
+    "Fault",
+    "Manifest",
+    "Preprocess",
+    "Report",
+    "Split",
+    "check",
+    "decode",
+    "open_data",
+    "pictures_below",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Batches":  # imports torch
+        from glocal.data.loader import Batches
+
+        return Batches
+    raise AttributeError(f"module 'glocal.data' has no attribute {name!r}")

@@ -1,0 +1,178 @@
+"""What is done to one training picture, purely of it and a seed. Mixing the pictures of a batch is the loop's."""
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, get_args
+
+import numpy as np
+from PIL import Image, ImageEnhance
+
+from glocal.data.draws import Draws
+from glocal.data.preprocess import as_array, as_image, fit, in_channels, resized
+from glocal.errors import DataError
+
+Crop = Literal["random_resized", "pad", "none"]
+CIFAR10_POLICY = "cifar10"
+
+_TRIES = 10  # draws of a crop before the centre is taken (torchvision, RandomResizedCrop)
+_FILL = (124, 116, 104)  # ImageNet's mean, what timm fills with by default when it trains
+_TRANSLATE = 0.45  # of the shorter side: timm's create_transform
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Crop, flip, turn, then RandAugment or AutoAugment, then jitter, in timm's order.
+
+    crop: "random_resized" takes a random part of the picture, its area within `scale` and its width over height within `ratio`;
+        "pad" adds `pad` black pixels on every side of the fitted picture and takes a random window; "none" fits the picture.
+    interpolation: "random" is bilinear or bicubic with equal chance, drawn for every picture, as in timm.
+    rotate, shift: up to so many degrees and so large a part of the side, either way, in one step; what enters is black.
+    auto_augment: timm's RandAugment string, such as "rand-m9-mstd0.5-inc1"; "cifar10" is AutoAugment's CIFAR-10 policy.
+    color_jitter: brightness, contrast and saturation, in random order, each by a factor within 1 +- this; unlike in timm,
+        also where there is an auto_augment.
+    """
+
+    crop: Crop = "random_resized"
+    scale: tuple[float, float] = (0.08, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    pad: int = 4  # pixels
+    interpolation: Literal["random", "bilinear", "bicubic"] = "random"
+    hflip: float = 0.5  # chance
+    rotate: float = 0.0  # degrees
+    shift: float = 0.0  # share of the side
+    auto_augment: str = ""
+    color_jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.crop not in get_args(Crop):
+            raise DataError(f"crop {self.crop!r}: possible are {', '.join(get_args(Crop))}")
+        if self.interpolation not in ("random", "bilinear", "bicubic"):
+            raise DataError(f"interpolation {self.interpolation!r}: possible are random, bilinear, bicubic")
+        if not 0 < self.scale[0] <= self.scale[1] or not 0 < self.ratio[0] <= self.ratio[1]:
+            raise DataError(f"scale {self.scale}, ratio {self.ratio}: give (low, high), both above 0")
+        if not 0 <= self.hflip <= 1 or not 0 <= self.shift < 1 or self.pad < 0 or self.color_jitter < 0:
+            raise DataError(f"hflip, shift, pad or color_jitter out of range: {self}")
+        if self.auto_augment not in ("", CIFAR10_POLICY) and not self.auto_augment.startswith("rand-"):
+            raise DataError(f"auto_augment {self.auto_augment!r}: possible are {CIFAR10_POLICY} and timm's rand-...")
+
+    def apply(self, picture: np.ndarray, *, size: tuple[int, int], seed: int, channels: int) -> np.ndarray:
+        """uint8 (h, w, 1 or 3) -> uint8 (channels, *size). The same picture and seed give the same bytes in any process."""
+        draws = Draws(seed)
+        picture = self._cropped(in_channels(picture, channels), size, draws)
+        if self.hflip and draws.uniform() < self.hflip:
+            picture = picture[:, ::-1]
+        if self.rotate or self.shift:
+            picture = self._moved(picture, draws)
+        if self.auto_augment:
+            picture = _auto_augmented(picture, self.auto_augment, interpolation=self.interpolation, seed=draws.word())
+        if self.color_jitter:
+            picture = _jittered(picture, self.color_jitter, draws)
+        return picture.transpose(2, 0, 1).copy()
+
+    def _cropped(self, picture: np.ndarray, size: tuple[int, int], draws: Draws) -> np.ndarray:
+        """(h, w, c) -> (*size, c)."""
+        if self.crop == "random_resized":
+            top, left, h, w = self._window(picture.shape[0], picture.shape[1], draws)
+            return resized(picture[top : top + h, left : left + w], size, interpolation=self._method(draws))
+        if picture.shape[:2] != size:
+            picture = fit(picture, size, interpolation=self._method(draws)).transpose(1, 2, 0)
+        if self.crop == "none" or not self.pad:
+            return picture
+        (H, W), p = size, self.pad
+        top, left = draws.below(2 * p + 1), draws.below(2 * p + 1)
+        padded = np.zeros((H + 2 * p, W + 2 * p, picture.shape[2]), np.uint8)
+        padded[p : p + H, p : p + W] = picture
+        return padded[top : top + H, left : left + W]
+
+    def _method(self, draws: Draws) -> str:
+        return self.interpolation if self.interpolation != "random" else ("bilinear", "bicubic")[draws.below(2)]
+
+    def _window(self, h: int, w: int, draws: Draws) -> tuple[int, int, int, int]:
+        """Top, left, height and width of a random part (torchvision, RandomResizedCrop)."""
+        low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
+        for _ in range(_TRIES):
+            area = h * w * draws.uniform(*self.scale)
+            ratio = math.exp(draws.uniform(low, high))
+            height, width = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
+            if 0 < height <= h and 0 < width <= w:
+                return draws.below(h - height + 1), draws.below(w - width + 1), height, width
+        height, width = h, w  # the largest centre with a permitted ratio
+        if w / h < self.ratio[0]:
+            height = min(h, max(1, round(w / self.ratio[0])))
+        elif w / h > self.ratio[1]:
+            width = min(w, max(1, round(h * self.ratio[1])))
+        return (h - height) // 2, (w - width) // 2, height, width
+
+    def _moved(self, picture: np.ndarray, draws: Draws) -> np.ndarray:
+        """Turned about the centre and shifted, with bilinear interpolation."""
+        h, w = picture.shape[:2]
+        angle = math.radians(draws.uniform(-self.rotate, self.rotate))
+        down, right = (draws.uniform(-self.shift, self.shift) * side for side in (h, w))
+        cos, sin, y, x = math.cos(angle), math.sin(angle), h / 2, w / 2
+        # Pillow asks where each pixel comes from: (x, y) -> (a x + b y + c, d x + e y + f).
+        matrix = (
+            cos,
+            sin,
+            x - cos * (x + right) - sin * (y + down),
+            -sin,
+            cos,
+            y + sin * (x + right) - cos * (y + down),
+        )
+        image = as_image(np.ascontiguousarray(picture))
+        return as_array(image.transform((w, h), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR))
+
+
+def _jittered(picture: np.ndarray, strength: float, draws: Draws) -> np.ndarray:
+    image = as_image(np.ascontiguousarray(picture))
+    kinds = [ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color][: 3 if picture.shape[2] == 3 else 2]
+    while kinds:
+        kind = kinds.pop(draws.below(len(kinds)))
+        image = kind(image).enhance(draws.uniform(max(0.0, 1 - strength), 1 + strength))
+    return as_array(image)
+
+
+def _auto_augmented(picture: np.ndarray, policy: str, *, interpolation: str, seed: int) -> np.ndarray:
+    """A policy of timm's or torchvision's, which draw from the global generators, on RGB."""
+    image = as_image(np.ascontiguousarray(in_channels(picture, 3)))
+    transform = _policy(policy, min(picture.shape[:2]), interpolation)
+    with _global_generators(seed):
+        return in_channels(as_array(transform(image)), picture.shape[2])
+
+
+@lru_cache(maxsize=16)
+def _policy(policy: str, side: int, interpolation: str) -> Callable[[Image.Image], Image.Image]:
+    if policy == CIFAR10_POLICY:
+        from torchvision.transforms import AutoAugment, AutoAugmentPolicy
+
+        return AutoAugment(AutoAugmentPolicy.CIFAR10)
+    from timm.data.auto_augment import rand_augment_transform
+    from timm.data.transforms import str_to_pil_interp
+
+    settings = {"translate_const": int(side * _TRANSLATE), "img_mean": _FILL}
+    if interpolation != "random":
+        settings["interpolation"] = str_to_pil_interp(interpolation)
+    try:
+        return rand_augment_transform(policy, settings)
+    except (AssertionError, KeyError, ValueError) as error:
+        raise DataError(f"auto_augment {policy!r} is not a RandAugment string of timm's: {error!r}") from None
+
+
+@contextmanager
+def _global_generators(seed: int) -> Iterator[None]:
+    """Seeds the global generators of Python, NumPy and torch (CPU), and puts back what was there."""
+    import torch
+
+    python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        random.seed(seed)
+        np.random.seed(seed & 0xFFFFFFFF)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed the accelerators, for good
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(cpu)

@@ -1,0 +1,162 @@
+"""One picture: bytes to pixels, by the rule that training, evaluation and prediction share. Folders are `layout`'s."""
+
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from glocal.errors import DataError
+
+SUFFIXES = frozenset(
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".apng",
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".dib",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".jp2",
+        ".avif",
+        ".tga",
+    ]
+)
+"""Files so named are taken for pictures; what they hold is found by decoding them."""
+
+_ORIENTATION = 0x0112  # the EXIF tag
+_SIXTEEN_BIT = 65535 // 255  # 257: the full range of 16 bits onto the full range of 8
+
+
+class Decoded(NamedTuple):
+    """Pixels, and the rules that were applied to reach them: (kind, what was done)."""
+
+    pixels: np.ndarray  # uint8 (h, w, 3)
+    conversions: tuple[tuple[str, str], ...]
+
+
+class Unreadable(Exception):  # noqa: N818 - a verdict on a file, not a failure of the program
+    """Bytes that give no picture; `kind` is the fault it makes."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+def decode(picture: str | Path | bytes) -> np.ndarray:
+    """Pixels of a file or of its bytes: uint8 (h, w, 3).
+
+    EXIF orientation is applied; 16-bit grey is divided by 257; CMYK and palettes become RGB; transparency is laid on
+    white; of an animation the first frame is taken; grey is repeated. DataError names the path and why there is no picture.
+    """
+    name = "<bytes>" if isinstance(picture, bytes) else str(picture)
+    try:
+        return read(picture if isinstance(picture, bytes) else load(picture)).pixels
+    except Unreadable as error:
+        raise DataError(f"{name}: {error}") from None
+
+
+def load(path: str | Path) -> bytes:
+    """The bytes of a file. Unreadable says why there are none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise Unreadable("unreadable", "there is no such file") from None
+    except OSError as error:
+        raise Unreadable("unreadable", f"cannot be read: {error.strerror}") from None
+
+
+def read(data: bytes) -> Decoded:
+    """Decodes, and says which conversions were needed. Unreadable says why it could not."""
+    if not data:
+        raise Unreadable("zero bytes", "zero bytes")
+    try:
+        # Pillow opens lazily: the header here, the pixels in `_pixels`.
+        with Image.open(io.BytesIO(data)) as image:
+            return _pixels(image)
+    except Unreadable:
+        raise
+    except UnidentifiedImageError:
+        raise Unreadable("not a picture", f"not a picture that Pillow knows; begins with {data[:8]!r}") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise Unreadable("too large", _too_large("its header")) from None
+    except (
+        Exception
+    ) as error:  # broken files make Pillow raise OSError, SyntaxError, ValueError, struct.error, IndexError, ...
+        raise Unreadable("truncated", f"truncated or broken: {error}") from None
+
+
+def _too_large(what: str) -> str:
+    return f"{what} claims more than {Image.MAX_IMAGE_PIXELS:,} pixels, which Pillow takes for a decompression bomb"
+
+
+def _pixels(file: ImageFile.ImageFile) -> Decoded:
+    if Image.MAX_IMAGE_PIXELS and file.width * file.height > Image.MAX_IMAGE_PIXELS:
+        raise Unreadable("too large", _too_large(f"{file.width} x {file.height}"))
+    done = []
+    if getattr(file, "is_animated", False):
+        done.append(("animated", f"the first of {getattr(file, 'n_frames', 'many')} frames is taken"))
+    deep = any(";16" in str(tile.args) for tile in file.tile)  # 16 bits a channel, of which Pillow may read 8
+    image: Image.Image = file
+    if file.getexif().get(_ORIENTATION, 1) in range(2, 9):
+        done.append(("exif", "turned upright, as its EXIF orientation says"))
+        image = ImageOps.exif_transpose(file)
+    image.load()
+    if image.mode == "RGB" and not image.has_transparency_data:
+        if deep:
+            done.append(("16-bit", "the upper 8 of the 16 bits of each channel are kept"))
+        return Decoded(np.asarray(image), tuple(done))
+    image, rules = _to_rgb(image)
+    return Decoded(np.asarray(image), (*done, *rules))
+
+
+def _to_rgb(image: Image.Image) -> tuple[Image.Image, list[tuple[str, str]]]:
+    """A loaded picture of any mode but plain RGB, as RGB, and the rules used on the way."""
+    mode, rules = image.mode, []
+    if mode in ("I", "I;16", "I;16B", "I;16L", "I;16N"):
+        return _from_sixteen_bits(image), [("16-bit", "16-bit grey is divided by 257, then repeated as RGB")]
+    if mode == "F":
+        raise Unreadable("not a picture", "floating-point pixels, whose black and white are not stated")
+    if mode in ("P", "PA"):
+        rules.append(("palette", "palette colours become RGB"))
+    elif mode in _NAMED:
+        rules.append(_NAMED[mode])
+    if image.has_transparency_data:
+        rules.append(("alpha", "transparency is laid on white"))
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    elif mode not in ("L", "1", "P", "PA") and mode not in _NAMED:
+        rules.append(("colours", f"{mode} becomes RGB"))
+    return image.convert("RGB"), rules
+
+
+_NAMED = {
+    "L": ("grey", "grey is repeated as RGB"),
+    "LA": ("grey", "grey is repeated as RGB"),
+    "1": ("grey", "black and white is repeated as RGB"),
+    "CMYK": ("cmyk", "CMYK becomes RGB, without a colour profile"),
+}
+
+
+def _from_sixteen_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise Unreadable("not a picture", f"integers from {values.min()} to {values.max()}, which 16 bits do not hold")
+    return Image.fromarray(((values + _SIXTEEN_BIT // 2) // _SIXTEEN_BIT).astype(np.uint8)).convert("RGB")
+
+
+def thumbnail(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Grey uint8 (side, side) of a picture (h, w, 3), each cell the mean of what it covers; the aspect is not kept."""
+    return np.asarray(Image.fromarray(pixels).convert("L").resize((side, side), Image.Resampling.BOX))

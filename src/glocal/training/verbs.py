@@ -1,0 +1,345 @@
+"""The verbs: train, resume, evaluate, predict. The command line says the same words."""
+
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from rich.console import Console
+
+from glocal.data import Data, decode, open_data, pictures_below
+from glocal.data.preprocess import Preprocess
+from glocal.design import Architecture, adapt, cost, load
+from glocal.design.text import count
+from glocal.errors import DataError, RecipeError
+from glocal.families import architecture, vocabulary
+from glocal.net import Network
+from glocal.training.checkpoint import State
+from glocal.training.device import autocasts, pick_device
+from glocal.training.evaluate import Scores, score
+from glocal.training.folder import RunFolder, surroundings
+from glocal.training.log import Log
+from glocal.training.loop import Machine, fit
+from glocal.training.recipe import Recipe
+from glocal.training.recipes import recipe as named_recipe
+from glocal.training.recipes import suggest
+from glocal.weights import create_model, load_model
+from glocal.weights.files import read
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training run. `val` are the scores of the best epoch on the validation split, which chose it."""
+
+    folder: Path
+    architecture: Architecture
+    classes: tuple[str, ...]
+    weights: Path
+    epoch: int
+    val: Scores
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "folder": str(self.folder),
+            "architecture": self.architecture.name,
+            "classes": list(self.classes),
+            "weights": str(self.weights),
+            "epoch": self.epoch,
+            "val": self.val.to_json(),
+        }
+
+
+def train(
+    source: str | Path,
+    *,
+    recipe: str | Recipe | None = None,
+    config: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    origin: str = "call",
+    weights: str | Path | None = None,
+    output: str | Path = "runs/train",
+    name: str | None = None,
+    device: str = "auto",
+    workers: int = 0,
+    checkpoint_s: float = 60.0,
+    val_fraction: float | None = None,
+    skip_bad_files: bool = False,
+    group_by: str | None = None,
+    console: Console | None = None,
+) -> Run:
+    """Trains a network on a folder of pictures or on "digits" and returns the finished run.
+
+    Settings come from, in rising order: the recipe's defaults, the recipe (by default the one that suits the pictures),
+    `config` (a run.yaml), `settings` by the names of `Recipe`. `weights` is a file to start from; `workers` are processes
+    that load pictures; `checkpoint_s` the seconds between states written within an epoch. Raises DataError, RecipeError,
+    ArchitectureError, WeightError or RunError; a loss that is not finite leaves the last good state in the run's folder.
+    """
+    pick_device(device)
+    settings = dict(settings or {})
+    _check_early(recipe, settings)
+    data = open_data(
+        source,
+        seed=int(settings.get("seed", 0)),
+        val_fraction=val_fraction,
+        skip_bad_files=skip_bad_files,
+        group_by=group_by,
+    )
+    resolved, origins = resolve(
+        recipe or suggest(data.source, data.typical_size), config=config, settings=settings, origin=origin
+    )
+    arch = adapt(
+        architecture(resolved.model),
+        classes=len(data.classes),
+        channels=len(resolved.mean),
+        size=resolved.img_size,
+        drop_path=resolved.drop_path,
+        attention_dropout=resolved.attention_dropout,
+    )
+    run = RunFolder.claim(Path(output) / (name or f"{arch.name}-{Path(data.source).name}"))
+    about = {
+        "command": shlex.join(sys.argv),
+        "data": {
+            "source": data.source,
+            "val_fraction": val_fraction,
+            "skip_bad_files": skip_bad_files,
+            "group_by": group_by,
+            "fingerprint": data.fingerprint(),
+        },
+        "weights": str(weights) if weights else None,
+        "machine": {"device": device, "workers": workers, "checkpoint_s": checkpoint_s},
+        "settings": resolved.model_dump(mode="json"),
+        "origins": origins,
+        **surroundings(),
+    }
+    run.begin(about, arch, data.manifest())
+    torch.manual_seed(resolved.seed)
+    network = create_model(arch, num_classes=len(data.classes), weights=weights)
+    return _fit(network, data, resolved, run=run, machine=about["machine"], console=console)
+
+
+def resume(folder: str | Path, *, console: Console | None = None) -> Run:
+    """Goes on with a run that was stopped at any moment, to the same bits as if it had not been (same machine, on a CPU).
+
+    Raises RunError for a folder that is no run, DataError where the pictures are no longer those of its manifest.
+    """
+    run = RunFolder.find(folder)
+    run.sweep()
+    about = yaml.safe_load(run.settings.read_text())
+    data = open_data(
+        about["data"]["source"],
+        skip_bad_files=about["data"]["skip_bad_files"],
+        manifest=run.manifest(),
+    )
+    recipe = Recipe().merged(about["settings"])
+    arch = load(yaml.safe_load((run.path / "architecture.yaml").read_text()), vocabulary())
+    torch.manual_seed(recipe.seed)
+    network = create_model(arch, num_classes=len(data.classes), weights=about["weights"])
+    return _fit(network, data, recipe, run=run, machine=about["machine"], console=console)
+
+
+def _check_early(recipe: str | Recipe | None, settings: Mapping[str, Any]) -> None:
+    """Finds a misspelt recipe, setting or model before the pictures are read."""
+    told = named_recipe(recipe) if isinstance(recipe, str) else recipe or Recipe()
+    architecture(told.but({k: v for k, v in settings.items() if k == "model"}).model)
+    for key in settings:
+        if key not in Recipe.model_fields:
+            told.but({key: settings[key]})
+
+
+def resolve(
+    recipe: str | Recipe, *, config: str | Path | None, settings: Mapping[str, Any], origin: str
+) -> tuple[Recipe, dict[str, str]]:
+    """The settings of a run, and for each of them where it came from."""
+    base = named_recipe(recipe) if isinstance(recipe, str) else recipe
+    label = f"recipe {recipe}" if isinstance(recipe, str) else "recipe"
+    plain = Recipe()
+    origins = {k: label if getattr(base, k) != getattr(plain, k) else "default" for k in Recipe.model_fields}
+    written = read_config(config) if config else {}
+    resolved = base.merged(written).but(settings)
+    origins |= dict.fromkeys(written, f"config {config}") | dict.fromkeys(settings, origin)
+    return resolved, origins
+
+
+def read_config(path: str | Path, section: str = "settings") -> dict[str, Any]:
+    """A section of a run.yaml; RecipeError where there is none."""
+    try:
+        found = yaml.safe_load(Path(path).read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise RecipeError(f"--config {path} cannot be read: {error}") from None
+    if not isinstance(found, dict) or not isinstance(found.get(section), dict):
+        raise RecipeError(f"--config {path} has no section `{section}:`; a run writes one to its run.yaml")
+    return found[section]
+
+
+def _fit(
+    network: Network, data: Data, recipe: Recipe, *, run: RunFolder, machine: Mapping[str, Any], console: Console | None
+) -> Run:
+    device, started = pick_device(machine["device"]), run.state.exists()
+    preprocess = recipe.preprocess((network.arch.image.h, network.arch.image.w))
+    state = State.start(network.to(device), recipe)
+    if started:
+        state.load(run.state)
+    where = Machine(
+        device, amp=autocasts(recipe.amp, device), workers=machine["workers"], checkpoint_s=machine["checkpoint_s"]
+    )
+    if console:
+        _announce(console, network, data, recipe, run=run, machine=where, step=state.step)
+    with Log(run, epochs=recipe.total_epochs, val_size=len(data.val), console=console) as log:
+        fit(state, data, recipe, preprocess=preprocess, run=run, machine=where, log=log)
+    notes = read(run.weights("best")).meta["notes"]
+    return Run(
+        folder=run.path,
+        architecture=network.arch,
+        classes=data.classes,
+        weights=run.weights("best"),
+        epoch=int(notes["epoch"]),
+        val=Scores.from_json(notes["val"]),
+    )
+
+
+def _announce(
+    console: Console, network: Network, data: Data, recipe: Recipe, *, run: RunFolder, machine: Machine, step: int
+) -> None:
+    """What is about to be done, in a few lines: pictures, network, recipe, machine, folder."""
+    size, arch = cost(network.arch), network.arch
+    counts = Counter(fault.severity for fault in data.faults)
+    told = ", ".join(f"{n:,} {severity}" for severity, n in counts.items()) or "nothing to report"
+    c, h, w = arch.image
+    lines = [
+        f"pictures  {data.source}: {len(data.train):,} to train, {len(data.val):,} to validate, {len(data.classes)} classes",
+        f"          {data.split_rule}; check: {told}",
+        f"          scaled to cover {h}x{w} and cropped to it, {c} channel{'s' * (c > 1)}",
+        f"network   {arch.name}: {count(size.params)} weights, {count(size.macs)} multiply-adds a picture",
+        f"recipe    {recipe.total_epochs} epochs of batches of {recipe.batch_size}, {recipe.opt}, peak rate {recipe.lr:g}, "
+        f"seed {recipe.seed}",
+        f"machine   {machine.device}, {torch.get_num_threads()} threads, {'bf16' if machine.amp else 'fp32'}",
+        f"folder    {run.path}" + (f", resuming after step {step:,}" if step else ""),
+        "",
+    ]
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+# ------------------------------------------------------------------------------------------------------ using what was trained
+
+
+def evaluate(
+    weights: str | Path,
+    source: str | Path | None = None,
+    *,
+    split: str = "val",
+    device: str = "auto",
+    batch_size: int = 256,
+    workers: int = 0,
+    skip_bad_files: bool = False,
+) -> Scores:
+    """Scores of a run's best weights, or of a file of weights, on a split of the run's data or of another source.
+
+    Classes are matched by name. The test split is opened only by split="test"; each opening is noted in the run's
+    tests.csv. Raises DataError for a split that is not there or a class that the network does not know.
+    """
+    file, run = _weights_of(weights)
+    network, classes, written = load_model(file)
+    data = _data_of(run, source, skip_bad_files=skip_bad_files)
+    chosen = {"train": data.train, "val": data.val, "test": data.test}.get(split)
+    if chosen is None:
+        there = ", ".join(name for name in ("train", "val", "test") if getattr(data, name) is not None)
+        raise DataError(f"{data.source} has no split {split!r}; it has {there}")
+    if unknown := [c for c in data.classes if c not in classes]:
+        raise DataError(f"{data.source} has classes that {file} does not know: {', '.join(unknown)}")
+    place = pick_device(device)
+    found = score(
+        network.to(place),
+        replace(chosen, labels=np.array([classes.index(c) for c in data.classes])[chosen.labels]),
+        classes=classes,
+        preprocess=Preprocess.from_json(written),
+        device=place,
+        batch_size=batch_size,
+        workers=workers,
+    )
+    if split == "test" and run:
+        opened = run.count_test({"weights": file.name, "source": data.source, "top1": found.top1, "n": found.n})
+        return replace(found, opened=opened)
+    return found
+
+
+def _weights_of(weights: str | Path) -> tuple[Path, RunFolder | None]:
+    """The file of weights meant by a run's folder or a file, and the run's folder where there is one."""
+    path = Path(weights)
+    if path.is_dir():
+        run = RunFolder.find(path)
+        return run.weights("best"), run
+    run = RunFolder(path.resolve().parent.parent)
+    return path, run if run.settings.is_file() else None
+
+
+def _data_of(run: RunFolder | None, source: str | Path | None, *, skip_bad_files: bool) -> Data:
+    if source is not None:
+        return open_data(source, skip_bad_files=skip_bad_files)
+    if run is None:
+        raise DataError("these weights lie in no run's folder; name the pictures to evaluate on")
+    about = yaml.safe_load(run.settings.read_text())["data"]
+    return open_data(about["source"], skip_bad_files=about["skip_bad_files"], manifest=run.manifest())
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answers for one picture, most probable first, or the reason why there are none."""
+
+    path: str
+    answers: tuple[tuple[str, float], ...] = ()
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def predict(
+    weights: str | Path, paths: Sequence[str | Path], *, top: int = 5, device: str = "auto", batch_size: int = 64
+) -> list[Prediction]:
+    """Answers for pictures and for all pictures below folders, in the order given.
+
+    A picture that cannot be read gets an error that says why, and the others are still answered.
+    """
+    network, classes, written = load_model(_weights_of(weights)[0])
+    preprocess, place = Preprocess.from_json(written), pick_device(device)
+    network = network.to(place).eval()
+    files = [file for path in paths for file in (pictures_below(Path(path)) if Path(path).is_dir() else [Path(path)])]
+    found: list[Prediction] = []
+    for start in range(0, len(files), batch_size):
+        found += _predict_batch(network, files[start : start + batch_size], classes, preprocess, top=top, place=place)
+    return found
+
+
+@torch.inference_mode()
+def _predict_batch(
+    network: Network,
+    files: list[Path],
+    classes: tuple[str, ...],
+    preprocess: Preprocess,
+    *,
+    top: int,
+    place: torch.device,
+) -> list[Prediction]:
+    pictures: dict[Path, np.ndarray] = {}
+    errors: dict[Path, str] = {}
+    for file in files:
+        try:
+            pictures[file] = preprocess.resize(decode(file))
+        except DataError as error:
+            errors[file] = str(error)
+    answers = {}
+    if pictures:
+        x = torch.from_numpy(np.stack(list(pictures.values()))).to(place)
+        best = network(preprocess.normalise(x)).float().softmax(1).topk(min(top, len(classes)))
+        for file, p, i in zip(pictures, best.values.tolist(), best.indices.tolist(), strict=True):
+            answers[file] = tuple((classes[c], share) for c, share in zip(i, p, strict=True))
+    return [Prediction(str(f), answers.get(f, ()), errors.get(f)) for f in files]

@@ -1,0 +1,47 @@
+"""Pictures that tests read: small folders made on the spot, and real ones where GLOCAL_PICTURES names them."""
+
+import os
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ARCHIVES = {"cifar": "cifar10-jpeg.tar.gz", "nette": "imagenette-mini.tar.gz"}
+COLOURS = {"blue": (40, 60, 200), "green": (60, 180, 60), "red": (200, 50, 40)}
+
+
+def _unpacked(name: str, to: Path) -> Path:
+    home = os.environ.get("GLOCAL_PICTURES", "")
+    archive = Path(home) / ARCHIVES[name]
+    if not home or not archive.is_file():
+        pytest.skip(f"needs real pictures: set GLOCAL_PICTURES to the folder that holds {ARCHIVES[name]}")
+    with tarfile.open(archive) as tar:
+        tar.extractall(to, filter="data")
+    return to
+
+
+@pytest.fixture(scope="session")
+def cifar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """CIFAR-10 as train/<class>/ and test/<class>/ of 32 x 32 JPEGs."""
+    return _unpacked("cifar", tmp_path_factory.mktemp("cifar"))
+
+
+@pytest.fixture(scope="session")
+def nette(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photographs of ten classes as train/<class>/ and val/<class>/."""
+    return _unpacked("nette", tmp_path_factory.mktemp("nette"))
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> Path:
+    """A flat folder of three classes of 16 noisy 16 x 16 pictures, told apart by their colour."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / "colours"
+    for name, colour in COLOURS.items():
+        (root / name).mkdir(parents=True)
+        for i in range(16):
+            noisy = np.clip(np.array(colour) + rng.normal(0, 40, (16, 16, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(noisy).save(root / name / f"{i:02}.png")
+    return root

@@ -1,0 +1,198 @@
+"""The loop learns, resumes to the same bits, and stops before it spoils anything."""
+
+import csv
+import itertools
+
+import pytest
+import torch
+import yaml
+
+import glocal
+from glocal.errors import DataError, RecipeError, RunError, WeightError
+from glocal.training import loop
+from glocal.weights import load_model
+from glocal.weights.files import read
+
+SMALL = {"model": "cct_2_3x2_32", "img_size": 16, "epochs": 3, "batch_size": 8, "lr": 1e-3, "warmup_epochs": 1}
+
+
+def run(data, output, **more):
+    return glocal.train(data, recipe="small", settings={**SMALL, **more}, output=output)
+
+
+def weights_of(run):
+    return {which: read(run.folder / "weights" / f"{which}.safetensors").tensors for which in ("best", "last")}
+
+
+def equal(a, b):
+    return all(a[w].keys() == b[w].keys() and all(torch.equal(a[w][k], b[w][k]) for k in a[w]) for w in a)
+
+
+def test_a_run_learns_and_leaves_a_folder_that_says_everything(colours, tmp_path):
+    done = run(colours, tmp_path / "runs", epochs=8)
+    assert done.val.top1 == 1.0
+    assert done.val.interval[0] < 1.0 <= done.val.interval[1] + 1e-9
+    told = yaml.safe_load((done.folder / "run.yaml").read_text())
+    assert told["settings"]["epochs"] == 8
+    assert (told["origins"]["epochs"], told["origins"]["crop"]) == ("call", "recipe small")
+    assert told["origins"]["accumulate"] == "default"
+    with (done.folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(r["epoch"]) for r in rows] == list(range(8))
+    assert list(rows[0]) == (
+        [
+            "epoch",
+            "step",
+            "time_s",
+            "lr",
+            "train_loss",
+            "val_loss",
+            "val_top1",
+            "val_top5",
+            "val_macro_f1",
+            "images_per_s",
+        ]
+    )
+    network, classes, preprocess = load_model(done.weights)
+    assert classes == ("blue", "green", "red")
+    assert preprocess["size"] == [16, 16]
+    assert network.num_classes == 3
+    assert (done.folder / "architecture.yaml").exists()
+    assert list((done.folder / "events").iterdir())
+
+
+def test_evaluation_of_the_kept_weights_gives_the_number_of_the_run(colours, tmp_path):
+    done = run(colours, tmp_path / "runs")
+    again = glocal.evaluate(done.folder)
+    assert (again.top1, again.n) == (done.val.top1, done.val.n)
+    assert again.loss == pytest.approx(done.val.loss, abs=1e-6)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(colours, tmp_path):
+    first, second, other = (weights_of(run(colours, tmp_path / "runs", seed=seed)) for seed in (1, 1, 2))
+    assert equal(first, second)
+    assert not equal(first, other)
+
+
+HARD = {
+    "mixup": 0.8,
+    "cutmix": 1.0,
+    "reprob": 0.3,
+    "ema": 0.9,
+    "auto_augment": "rand-m9-mstd0.5-inc1",
+    "drop_path": 0.1,
+}
+
+
+@pytest.mark.parametrize("at", [1, 4, 5, 7])
+def test_a_run_stopped_at_any_step_resumes_to_the_same_bits(colours, tmp_path, monkeypatch, at):
+    whole = run(colours, tmp_path / "whole", **HARD)
+    step, calls = loop._step, itertools.count()
+
+    def stops(*args, **kwargs):
+        if next(calls) == at:
+            raise KeyboardInterrupt
+        return step(*args, **kwargs)
+
+    monkeypatch.setattr(loop, "_step", stops)
+    with pytest.raises(KeyboardInterrupt):
+        glocal.train(
+            colours, recipe="small", settings={**SMALL, **HARD}, output=tmp_path / "cut", name="x", checkpoint_s=0.0
+        )
+    monkeypatch.setattr(loop, "_step", step)
+    resumed = glocal.resume(tmp_path / "cut" / "x")
+    assert equal(weights_of(whole), weights_of(resumed))
+    assert resumed.val == whole.val
+
+
+def test_workers_change_no_bit(colours, tmp_path):
+    alone = run(colours, tmp_path / "runs", epochs=1)
+    settings = {**SMALL, "epochs": 1}
+    helped = glocal.train(colours, recipe="small", settings=settings, output=tmp_path / "runs", workers=2)
+    assert equal(weights_of(alone), weights_of(helped))
+
+
+def test_a_batch_computed_in_parts_gives_the_same_step(colours, tmp_path):
+    # SGD, since Adam divides by the size of the gradient and makes its rounding visible where that is near 0
+    whole, parts = (weights_of(run(colours, tmp_path / "runs", opt="sgd", lr=0.05, accumulate=n)) for n in (1, 4))
+    for key, tensor in whole["last"].items():
+        torch.testing.assert_close(parts["last"][key], tensor, atol=1e-5, rtol=1e-4)
+
+
+def test_the_average_is_what_is_judged_and_kept(colours, tmp_path):
+    slow = run(colours, tmp_path / "runs", epochs=1, ema=0.999)
+    torch.manual_seed(0)
+    start = glocal.create_model("cct_2_3x2_32", num_classes=3, img_size=16).state_dict()
+    kept = weights_of(slow)["last"]
+    moved = max(float((kept[k] - start[k]).abs().max()) for k in kept)
+    assert moved < 2e-3  # a few steps at 1 - 0.999 leave the average near its start
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step_and_keeps_the_last_good_state(colours, tmp_path, monkeypatch):
+    real, calls = loop.loss, itertools.count()
+    monkeypatch.setattr(loop, "loss", lambda *a: real(*a) * (float("nan") if next(calls) == 6 else 1.0))
+    with pytest.raises(RunError, match=r"nan at step 6 \(epoch 1, .*last good state is .*last.pt"):
+        run(colours, tmp_path / "runs")
+    saved = torch.load(next((tmp_path / "runs").glob("*/state/last.pt")), weights_only=True)
+    assert saved["step"] == 4
+    assert all(torch.isfinite(t).all() for t in saved["network"].values())
+
+
+def test_a_run_folder_is_never_overwritten(colours, tmp_path):
+    first, second = (run(colours, tmp_path / "runs", epochs=1) for _ in range(2))
+    assert second.folder.name == f"{first.folder.name}-2"
+
+
+def test_a_finished_run_resumes_to_itself(colours, tmp_path):
+    done = run(colours, tmp_path / "runs", epochs=1)
+    assert glocal.resume(done.folder) == done
+
+
+def test_resume_refuses_pictures_that_have_changed(colours, tmp_path):
+    done = run(colours, tmp_path / "runs", epochs=1)
+    next((colours / "red").iterdir()).unlink()
+    with pytest.raises(DataError, match="red"):
+        glocal.resume(done.folder)
+
+
+def test_resume_refuses_what_is_no_run(tmp_path):
+    with pytest.raises(RunError, match=r"no run\.yaml"):
+        glocal.resume(tmp_path)
+
+
+def test_resume_names_a_state_that_was_cut(colours, tmp_path):
+    done = run(colours, tmp_path / "runs", epochs=1)
+    state = done.folder / "state" / "last.pt"
+    state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
+    with pytest.raises(WeightError, match=r"last\.pt is not a whole state"):
+        glocal.resume(done.folder)
+
+
+def test_a_run_can_be_repeated_from_what_it_wrote(colours, tmp_path):
+    first = run(colours, tmp_path / "runs")
+    again = glocal.train(colours, config=first.folder / "run.yaml", output=tmp_path / "runs")
+    assert equal(weights_of(first), weights_of(again))
+
+
+def test_misspelt_names_are_found_before_the_pictures_are_read(tmp_path):
+    with pytest.raises(RecipeError, match="did you mean 'epochs'"):
+        glocal.train(tmp_path / "nowhere", settings={"epocs": 3})
+    with pytest.raises(glocal.errors.ArchitectureError, match="cct_2_3x2_32"):
+        glocal.train(tmp_path / "nowhere", settings={"model": "cct_2_3x2"})
+
+
+def test_weights_of_another_run_are_a_start(colours, tmp_path):
+    first = run(colours, tmp_path / "runs", epochs=8)
+    more = glocal.train(
+        colours,
+        recipe="small",
+        settings={**SMALL, "epochs": 1, "lr": 1e-6},
+        weights=first.weights,
+        output=tmp_path / "r",
+    )
+    assert more.val.top1 == 1.0
+
+
+def test_one_channel_and_other_shapes_train_too(colours, tmp_path):
+    grey = run(colours, tmp_path / "runs", epochs=1, mean=(0.5,), std=(0.5,), img_size=(16, 24))
+    assert load_model(grey.weights).network.arch.image == (1, 16, 24)
