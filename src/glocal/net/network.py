@@ -94,8 +94,8 @@ class Network(nn.Module):
 
 
 def _gains_from_channels_last(arch: Architecture) -> bool:
-    """Whether pictures are better laid out position by position: where there are convolutions, but not with
-    depthwise kernels above 7, whose channels-last code is slow (docs/log.md; timm's tables for ConvMixer say the same of GPUs)."""
+    """Whether pictures are better laid out position by position: where there are convolutions, but not with depthwise
+    kernels above 7, whose channels-last code is slow (docs/log.md; timm's tables of ConvMixer on GPUs say the same)."""
     spelled = [op for _, op, _ in ops(arch)]
     depthwise = [op.kernel for op in spelled if isinstance(op, Depthwise)]
     dense = any(isinstance(op, Conv) and op.kernel > op.stride for op in spelled)

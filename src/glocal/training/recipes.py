@@ -210,6 +210,27 @@ OURS = {
         mean=CIFAR10_MEAN,
         std=CIFAR10_STD,
     ),
+    # CIFAR-10 within twenty minutes of two cores
+    "cifar10_20min": Recipe(
+        model="cct_2_3x2_32",
+        drop_path=0.0,
+        attention_dropout=0.0,
+        epochs=13,
+        batch_size=128,
+        opt="muon",
+        lr=8e-3,
+        fallback_lr_scale=0.25,
+        momentum=0.95,
+        betas=(0.9, 0.99),
+        weight_decay=0.05,
+        warmup_epochs=0.5,
+        crop="pad",
+        smoothing=0.05,
+        clip_grad=1.0,
+        ema=0.995,
+        mean=CIFAR10_MEAN,
+        std=CIFAR10_STD,
+    ),
     # Photographs, from scratch
     "photos": Recipe(
         model="cct_7_7x2_224",
