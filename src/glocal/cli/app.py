@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import Any
+import warnings
 
 import typer
 
@@ -35,6 +35,7 @@ def _root() -> None:
 
 def main() -> None:
     """Runs a verb. The user's mistakes print one message and end with 1, 2 for usage or 3 for failed data."""
+    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
     try:
         app()
     except GlocalError as error:
@@ -46,7 +47,3 @@ def main() -> None:
         print("stopped", file=sys.stderr)
         sys.exit(130)
 
-
-def tell(data: Any) -> None:
-    """One JSON object on standard output."""
-    print(json.dumps(data, ensure_ascii=False))

@@ -1,9 +1,13 @@
 """Options that several verbs share, and how their text is read."""
 
 import re
+import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
 from glocal.errors import RecipeError
 
@@ -14,6 +18,20 @@ GROUP = Annotated[
     str | None, typer.Option(help="Regular expression whose group keeps pictures on one side of a split.")
 ]
 FRACTION = Annotated[float | None, typer.Option(help="Share of train that is held out where there is no val folder.")]
+
+
+def reading(*, quiet: bool) -> Callable[[int, int], None] | None:
+    """Told of (pictures read, of all), shows a bar on standard error until all are; None where that is no terminal."""
+    if quiet or not sys.stderr.isatty():
+        return None
+    bar = Progress(console=Console(stderr=True), transient=True)
+    task = bar.add_task("reading pictures")
+
+    def tell(done: int, of: int) -> None:
+        bar.update(task, completed=done, total=of)
+        (bar.start if done < of else bar.stop)()
+
+    return tell
 
 
 def size_of(text: str | None) -> int | tuple[int, int] | None:

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from glocal.cli.options import FRACTION, GROUP, JSON, SKIP
+from glocal.cli.options import FRACTION, GROUP, JSON, SKIP, reading
 from glocal.data import Report
 from glocal.data.faults import SKIPPABLE
 from glocal.errors import DataError
@@ -26,7 +26,14 @@ def check(
     """Check a folder of pictures for what makes numbers wrong; exit 3 where it cannot be trusted as it is."""
     from glocal.data import check as check_data
 
-    report = check_data(data, seed=seed, val_fraction=val_fraction, skip_bad_files=skip_bad_files, group_by=group_by)
+    report = check_data(
+        data,
+        seed=seed,
+        val_fraction=val_fraction,
+        skip_bad_files=skip_bad_files,
+        group_by=group_by,
+        progress=reading(quiet=as_json),
+    )
     if as_json:
         print(json.dumps(report.to_json(), ensure_ascii=False))
     else:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from glocal.cli.options import DEVICE, FRACTION, GROUP, JSON, SKIP, size_of
+from glocal.cli.options import DEVICE, FRACTION, GROUP, JSON, SKIP, reading, size_of
 from glocal.errors import RecipeError
 
 Number = float | None
@@ -92,7 +92,7 @@ def train(
     console = None if as_json else Console()
     if resume is not None:
         _nothing_beside_resume()
-        run = verbs.resume(resume, console=console)
+        run = verbs.resume(resume, console=console, progress=reading(quiet=as_json))
     else:
         given: dict[str, Any] = {
             "model": model,
@@ -128,6 +128,7 @@ def train(
             skip_bad_files=skip_bad_files,
             group_by=group_by,
             console=console,
+            progress=reading(quiet=as_json),
         )
     if console is None:
         print(json.dumps(run.to_json(), ensure_ascii=False))

@@ -1,5 +1,6 @@
 """The state of a run between two steps: written whole, read back to the same bits. Weights for use are saved by `weights`."""
 
+import io
 import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,8 +58,10 @@ class State:
         if not all(bool(torch.isfinite(p).all()) for p in self.network.parameters()):
             raise RunError(f"weights are not finite after step {self.step}; the last good state is {path}")
         numbers = {"step": self.step, "loss_sum": self.loss_sum, "seconds": self.seconds, "rows": self.rows}
+        whole = io.BytesIO()  # torch answers a full disk in its own words; a plain write says what it is
+        torch.save({**numbers, **{name: part.state_dict() for name, part in self._parts().items()}}, whole)
         with whole_file(path) as file:
-            torch.save({**numbers, **{name: part.state_dict() for name, part in self._parts().items()}}, file)
+            file.write(whole.getbuffer())
 
     def load(self, path: Path) -> None:
         """Takes over a saved state; WeightError for a file that is not whole."""

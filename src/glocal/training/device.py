@@ -1,5 +1,7 @@
 """Where a run computes, and in which precision."""
 
+import ctypes
+import sys
 from typing import Any
 
 import torch
@@ -39,3 +41,14 @@ def autocasts(amp: str, device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     can: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return device.type == "cpu" and bool(can.get("amx_bf16") or can.get("avx512_bf16"))
+
+
+def keep_memory() -> None:
+    """Lets glibc keep the memory of large tensors between steps instead of giving it back to the kernel each time.
+
+    A step on a CPU otherwise faults in and zeroes its activations anew, page by page (docs/log.md). Elsewhere: nothing.
+    """
+    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
+        m_trim_threshold, m_mmap_threshold = -1, -3  # malloc.h
+        ctypes.CDLL(None).mallopt(m_mmap_threshold, 2**30)
+        ctypes.CDLL(None).mallopt(m_trim_threshold, 2**31 - 1)

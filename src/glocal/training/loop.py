@@ -45,7 +45,7 @@ def fit(
     steps = len(_batches(data, recipe, preprocess=preprocess, machine=machine, epoch=0, start=0))
     while state.step < steps * recipe.total_epochs:
         epoch, start = divmod(state.step, steps)
-        began = saved = time.monotonic()
+        began, saved, seen = time.monotonic(), time.monotonic(), 0
         state.loss_sum *= start > 0
         state.network.train()
         for x, y in _batches(data, recipe, preprocess=preprocess, machine=machine, epoch=epoch, start=start):
@@ -57,6 +57,7 @@ def fit(
                 raise RunError(_not_finite(value, state=state, epoch=epoch, lr=lr, run=run))
             state.step += 1
             state.loss_sum += value
+            seen += len(x)
             log.step(epoch=epoch, done=state.step % steps or steps, of=steps, loss=value, lr=lr, images=len(x))
             if time.monotonic() - saved > machine.checkpoint_s and state.step % steps:
                 state.save(run.state)
@@ -83,7 +84,7 @@ def fit(
             "val_top1": scores.top1,
             "val_top5": scores.top5,
             "val_macro_f1": scores.macro_f1,
-            "images_per_s": (steps - start) * recipe.batch_size / trained_s,
+            "images_per_s": seen / trained_s,
         }
         _keep(state, row, scores=scores, classes=data.classes, preprocess=preprocess, run=run)
         log.epoch(row, scores)

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,11 @@ from glocal.data import Data, decode, open_data, pictures_below
 from glocal.data.preprocess import Preprocess
 from glocal.design import Architecture, adapt, cost, load
 from glocal.design.text import count
-from glocal.errors import DataError, RecipeError
+from glocal.errors import DataError, RecipeError, WeightError
 from glocal.families import architecture, vocabulary
 from glocal.net import Network
 from glocal.training.checkpoint import State
-from glocal.training.device import autocasts, pick_device
+from glocal.training.device import autocasts, keep_memory, pick_device
 from glocal.training.evaluate import Scores, score
 from glocal.training.folder import RunFolder, surroundings
 from glocal.training.log import Log
@@ -73,58 +73,55 @@ def train(
     skip_bad_files: bool = False,
     group_by: str | None = None,
     console: Console | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Run:
     """Trains a network on a folder of pictures or on "digits" and returns the finished run.
 
     Settings come from, in rising order: the recipe's defaults, the recipe (by default the one that suits the pictures),
     `config` (a run.yaml), `settings` by the names of `Recipe`. `weights` is a file to start from; `workers` are processes
-    that load pictures; `checkpoint_s` the seconds between states written within an epoch. Raises DataError, RecipeError,
-    ArchitectureError, WeightError or RunError; a loss that is not finite leaves the last good state in the run's folder.
+    that load pictures; `checkpoint_s` the seconds between states written within an epoch; `progress` is told of the pictures
+    read and of all. Raises DataError, RecipeError, ArchitectureError, WeightError or RunError; a loss that is not finite
+    leaves the last good state in the run's folder.
     """
-    pick_device(device)
     settings = dict(settings or {})
-    _check_early(recipe, settings)
+    early = _check_early(recipe, config=config, settings=settings, weights=weights, device=device)
     data = open_data(
         source,
-        seed=int(settings.get("seed", 0)),
+        seed=early.seed,
         val_fraction=val_fraction,
         skip_bad_files=skip_bad_files,
         group_by=group_by,
+        progress=progress,
     )
     resolved, origins = resolve(
         recipe or suggest(data.source, data.typical_size), config=config, settings=settings, origin=origin
     )
-    arch = adapt(
-        architecture(resolved.model),
-        classes=len(data.classes),
-        channels=len(resolved.mean),
-        size=resolved.img_size,
-        drop_path=resolved.drop_path,
-        attention_dropout=resolved.attention_dropout,
-    )
+    arch = _network_of(resolved, classes=len(data.classes))
+    torch.manual_seed(resolved.seed)
+    network = create_model(arch, num_classes=len(data.classes), weights=weights)
     run = RunFolder.claim(Path(output) / (name or f"{arch.name}-{Path(data.source).name}"))
     about = {
         "command": shlex.join(sys.argv),
         "data": {
-            "source": data.source,
+            "source": data.source if data.source == "digits" else str(Path(source).resolve()),
             "val_fraction": val_fraction,
             "skip_bad_files": skip_bad_files,
             "group_by": group_by,
             "fingerprint": data.fingerprint(),
         },
-        "weights": str(weights) if weights else None,
+        "weights": str(Path(weights).resolve()) if weights else None,
         "machine": {"device": device, "workers": workers, "checkpoint_s": checkpoint_s},
         "settings": resolved.model_dump(mode="json"),
         "origins": origins,
         **surroundings(),
     }
     run.begin(about, arch, data.manifest())
-    torch.manual_seed(resolved.seed)
-    network = create_model(arch, num_classes=len(data.classes), weights=weights)
     return _fit(network, data, resolved, run=run, machine=about["machine"], console=console)
 
 
-def resume(folder: str | Path, *, console: Console | None = None) -> Run:
+def resume(
+    folder: str | Path, *, console: Console | None = None, progress: Callable[[int, int], None] | None = None
+) -> Run:
     """Goes on with a run that was stopped at any moment, to the same bits as if it had not been (same machine, on a CPU).
 
     Raises RunError for a folder that is no run, DataError where the pictures are no longer those of its manifest.
@@ -136,21 +133,43 @@ def resume(folder: str | Path, *, console: Console | None = None) -> Run:
         about["data"]["source"],
         skip_bad_files=about["data"]["skip_bad_files"],
         manifest=run.manifest(),
+        progress=progress,
     )
     recipe = Recipe().merged(about["settings"])
     arch = load(yaml.safe_load((run.path / "architecture.yaml").read_text()), vocabulary())
     torch.manual_seed(recipe.seed)
-    network = create_model(arch, num_classes=len(data.classes), weights=about["weights"])
+    weights = None if run.state.exists() else about["weights"]
+    network = create_model(arch, num_classes=len(data.classes), weights=weights)
     return _fit(network, data, recipe, run=run, machine=about["machine"], console=console)
 
 
-def _check_early(recipe: str | Recipe | None, settings: Mapping[str, Any]) -> None:
-    """Finds a misspelt recipe, setting or model before the pictures are read."""
+def _network_of(recipe: Recipe, *, classes: int | None) -> Architecture:
+    return adapt(
+        architecture(recipe.model),
+        classes=classes,
+        channels=len(recipe.mean),
+        size=recipe.img_size,
+        drop_path=recipe.drop_path,
+        attention_dropout=recipe.attention_dropout,
+    )
+
+
+def _check_early(
+    recipe: str | Recipe | None,
+    *,
+    config: str | Path | None,
+    settings: Mapping[str, Any],
+    weights: str | Path | None,
+    device: str,
+) -> Recipe:
+    """Finds what is misspelt, missing or does not fit before the pictures are read, and settles the seed of the split."""
+    pick_device(device)
     told = named_recipe(recipe) if isinstance(recipe, str) else recipe or Recipe()
-    architecture(told.but({k: v for k, v in settings.items() if k == "model"}).model)
-    for key in settings:
-        if key not in Recipe.model_fields:
-            told.but({key: settings[key]})
+    told = told.merged(read_config(config) if config else {}).merged(settings)
+    _network_of(told, classes=None)
+    if weights is not None and not Path(weights).is_file():
+        raise WeightError(f"{weights}: no such file of weights")
+    return told
 
 
 def resolve(
@@ -182,6 +201,8 @@ def _fit(
     network: Network, data: Data, recipe: Recipe, *, run: RunFolder, machine: Mapping[str, Any], console: Console | None
 ) -> Run:
     device, started = pick_device(machine["device"]), run.state.exists()
+    if device.type == "cpu":
+        keep_memory()
     preprocess = recipe.preprocess((network.arch.image.h, network.arch.image.w))
     state = State.start(network.to(device), recipe)
     if started:
@@ -191,8 +212,13 @@ def _fit(
     )
     if console:
         _announce(console, network, data, recipe, run=run, machine=where, step=state.step)
-    with Log(run, epochs=recipe.total_epochs, val_size=len(data.val), console=console) as log:
-        fit(state, data, recipe, preprocess=preprocess, run=run, machine=where, log=log)
+    try:
+        with Log(run, epochs=recipe.total_epochs, val_size=len(data.val), console=console) as log:
+            fit(state, data, recipe, preprocess=preprocess, run=run, machine=where, log=log)
+    except KeyboardInterrupt:
+        if console:
+            console.print(f"to go on: glocal train --resume {run.path}", highlight=False, soft_wrap=True)
+        raise
     notes = read(run.weights("best")).meta["notes"]
     return Run(
         folder=run.path,
