@@ -12,7 +12,8 @@ from glocal.families import architecture, list_models
 
 if TYPE_CHECKING:
     from glocal.data import check
-    from glocal.training.verbs import evaluate, predict, resume, train
+    from glocal.training.run import resume, train
+    from glocal.training.use import evaluate, predict
     from glocal.weights import create_model
 
 __version__ = "0.1.0"
@@ -35,10 +36,10 @@ __all__ = [
 _LATER = {
     "check": "glocal.data",
     "create_model": "glocal.weights",
-    "evaluate": "glocal.training.verbs",
-    "predict": "glocal.training.verbs",
-    "resume": "glocal.training.verbs",
-    "train": "glocal.training.verbs",
+    "evaluate": "glocal.training.use",
+    "predict": "glocal.training.use",
+    "resume": "glocal.training.run",
+    "train": "glocal.training.run",
 }
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from glocal.design import Residual, cost, dump, load, parts, python, show, spell
 from glocal.design.architecture import classifier, head_split
 from glocal.design.cost import ops
-from glocal.design.ops import Vector
+from glocal.design.shapes import Vector
 from glocal.design.text import words as named_in
 from strategies import architectures, law, words
 

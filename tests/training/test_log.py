@@ -3,9 +3,9 @@
 import pytest
 
 from glocal.training import log as module
-from glocal.training.evaluate import Scores
 from glocal.training.folder import RunFolder
 from glocal.training.log import Log, clock
+from glocal.training.scores import Scores
 
 SCORES = Scores(10, 0.5, 0.9, 1.0, 0.9, (0.6, 0.98), {}, 0.5, None)
 

@@ -1,17 +1,19 @@
 """The verb about pictures: check."""
 
 import json
+import shlex
 from collections import Counter
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from glocal.cli.options import FRACTION, GROUP, JSON, SKIP, reading
-from glocal.data import Report
-from glocal.data.faults import SKIPPABLE
 from glocal.errors import DataError
+
+if TYPE_CHECKING:
+    from glocal.data import Report
 
 
 def check(
@@ -37,16 +39,21 @@ def check(
     if as_json:
         print(json.dumps(report.to_json(), ensure_ascii=False))
     else:
-        _tell(report, data, named=faults)
+        options = {"--val-fraction": val_fraction, "--group-by": group_by, "--seed": seed or None}
+        words = [str(word) for pair in options.items() if pair[1] is not None for word in pair]
+        _tell(report, data, named=faults, words=words + ["--skip-bad-files"] * skip_bad_files)
     if not report.ok:
         raise typer.Exit(DataError.exit_code)
 
 
-def _tell(report: Report, source: str, *, named: int) -> None:
+def _tell(report: "Report", source: str, *, named: int, words: list[str]) -> None:
+    """The report for a person; `words` are the options that belong to the `glocal train` line it ends with."""
+    from glocal.data.faults import SKIPPABLE
+
     console = Console(highlight=False)
-    console.print(f"[bold]{source}[/bold]")
+    console.print(source, style="bold", markup=False)
     if report.data:
-        console.print(report.data.split_rule)
+        console.print(report.data.split_rule, markup=False)
     _counts(report, console)
     kinds = Counter((fault.severity, fault.kind) for fault in report.faults)
     for (severity, kind), n in sorted(kinds.items(), key=lambda item: _GRAVITY.index(item[0][0])):
@@ -60,7 +67,8 @@ def _tell(report: Report, source: str, *, named: int) -> None:
 
         recipe = suggest(report.data.source, report.data.typical_size)
         console.print("\nnext:", style="bold")
-        console.print(f"  {_line(source, recipe, RECIPES[recipe].model)}", soft_wrap=True)
+        line = ["glocal", "train", source, "--recipe", recipe, "--model", RECIPES[recipe].model, *words]
+        console.print(f"  {shlex.join(line)}", soft_wrap=True, markup=False)
     elif any(f.kind in SKIPPABLE and f.severity == "error" for f in report.faults):
         console.print("\npictures that cannot be read are left out and counted with --skip-bad-files")
 
@@ -68,7 +76,7 @@ def _tell(report: Report, source: str, *, named: int) -> None:
 _GRAVITY = ("error", "warning", "dropped", "converted", "note")
 
 
-def _counts(report: Report, console: Console) -> None:
+def _counts(report: "Report", console: Console) -> None:
     """Pictures of each class in each split; for many classes, only their number and range."""
     splits = [name for name, counts in report.counts.items() if counts]
     classes = sorted({c for counts in report.counts.values() for c in counts})
@@ -87,10 +95,3 @@ def _counts(report: Report, console: Console) -> None:
     if report.sizes:
         least, middle, most = ("x".join(map(str, size)) for size in report.sizes)
         console.print(f"height x width: {least} the smallest, {middle} typical, {most} the largest")
-
-
-def _line(source: str, recipe: str, model: str) -> str:
-    """The command that `glocal train` would be run as, with what it would choose spelled out."""
-    import shlex
-
-    return f"glocal train {shlex.quote(source)} --recipe {recipe} --model {model}"

@@ -87,12 +87,12 @@ def train(
     as_json: JSON = False,
 ) -> None:
     """Train a network on a folder of pictures: checked, trained, evaluated, and written to a folder of its own."""
-    from glocal.training import verbs
+    from glocal.training import run as runs
 
     console = None if as_json else Console()
     if resume is not None:
         _nothing_beside_resume()
-        run = verbs.resume(resume, console=console, progress=reading(quiet=as_json))
+        run = runs.resume(resume, console=console, progress=reading(quiet=as_json))
     else:
         given: dict[str, Any] = {
             "model": model,
@@ -112,7 +112,7 @@ def train(
             "amp": amp and amp.value,
             "seed": seed,
         }
-        run = verbs.train(
+        run = runs.train(
             data or _source_of(config),
             recipe=recipe,
             config=config,
@@ -141,7 +141,7 @@ def train(
         f"glocal predict {run.folder} PICTURE",
         f"tensorboard --logdir {run.folder}",
     ):
-        console.print(f"  {line}", highlight=False, soft_wrap=True)
+        console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _nothing_beside_resume() -> None:
@@ -152,7 +152,7 @@ def _nothing_beside_resume() -> None:
 
 def _source_of(config: Path | None) -> str:
     """The data that a run.yaml names."""
-    from glocal.training.verbs import read_config
+    from glocal.training.run import read_config
 
     if config is None:
         raise RecipeError("name a folder of pictures, or `digits`: glocal train DATA")
@@ -177,9 +177,9 @@ def val(
     as_json: JSON = False,
 ) -> None:
     """Evaluate a run's best weights on its validation split, or on another split or folder."""
-    from glocal.training import verbs
+    from glocal.training import use
 
-    scores = verbs.evaluate(
+    scores = use.evaluate(
         run,
         data,
         split=split.value,
@@ -210,9 +210,9 @@ def predict(
     as_json: JSON = False,
 ) -> None:
     """Say what is on pictures. One that cannot be read is named, the others are answered, and the exit code is 1."""
-    from glocal.training import verbs
+    from glocal.training import use
 
-    found = verbs.predict(run, paths, top=top, batch_size=batch_size, device=device)
+    found = use.predict(run, paths, top=top, batch_size=batch_size, device=device)
     if as_json:
         print(json.dumps({"predictions": [p.to_json() for p in found]}, ensure_ascii=False))
     else:

@@ -11,7 +11,6 @@ from glocal.design.ops import (
     Dropout,
     First,
     Flatten,
-    Grid,
     LearnedPosition,
     Linear,
     Mean,
@@ -22,11 +21,9 @@ from glocal.design.ops import (
     Residual,
     Sentence,
     SequencePool,
-    Shape,
     SinePosition,
-    Tokens,
-    Vector,
 )
+from glocal.design.shapes import Grid, Shape, Tokens, Vector
 from glocal.design.space import OneOf, decide, questions, sample, vary
 from glocal.design.text import dump, load, python, show, spell
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from glocal.design.ops import Grid, Linear, Sentence, Shape, Vector, read
+from glocal.design.ops import Linear, Sentence, read
+from glocal.design.shapes import Grid, Shape, Vector
 from glocal.errors import ArchitectureError, ShapeError
 
 

@@ -4,7 +4,7 @@ An op answers three questions about the shape it is given, without a weight in m
 the weights it learns (`params`) and the multiply-adds it does for one picture (`macs`). What is built from ops lives in
 `architecture`; the torch module that computes an op lives in `glocal.net`.
 
-Shapes carry no batch axis. `params` and `macs` are exact integers; one mac is one multiply and one add of a convolution,
+`params` and `macs` are exact integers; one mac is one multiply and one add of a convolution,
 matrix product or attention product. Norms, activations and pooling count none, as in PyTorch's own counter.
 """
 
@@ -14,59 +14,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from glocal.design.shapes import Grid, Shape, Tokens, Vector
 from glocal.errors import ArchitectureError, ShapeError
 
-
-class Grid(NamedTuple):
-    """c channels at each of h x w positions."""
-
-    c: int
-    h: int
-    w: int
-
-    @property
-    def n(self) -> int:
-        """Number of positions."""
-        return self.h * self.w
-
-    def __str__(self) -> str:
-        return f"{self.c}x{self.h}x{self.w}"
-
-
-class Tokens(NamedTuple):
-    """A sequence of vectors of c channels: `extra` class tokens, then the positions of an h x w grid row by row."""
-
-    c: int
-    h: int
-    w: int
-    extra: int = 0
-
-    @property
-    def n(self) -> int:
-        """Number of tokens."""
-        return self.h * self.w + self.extra
-
-    def __str__(self) -> str:
-        return f"{self.n} tokens of {self.c}"
-
-
-class Vector(NamedTuple):
-    """One vector of c channels for the whole picture."""
-
-    c: int
-
-    @property
-    def n(self) -> int:
-        """One, so that costs read alike for all shapes."""
-        return 1
-
-    def __str__(self) -> str:
-        return f"a vector of {self.c}"
-
-
-Shape = Grid | Tokens | Vector
 Sentence = tuple["Op", ...]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from glocal.design.architecture import Architecture, parts
 from glocal.design.cost import cost, ops, part_cost
-from glocal.design.ops import Grid
+from glocal.design.shapes import Grid
 from glocal.errors import ArchitectureError
 
 Plain = str | int | float | bool | None | list[Any] | dict[str, Any]

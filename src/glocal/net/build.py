@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from glocal.design import ops
-from glocal.design.ops import Grid, Op, Sentence, Shape, Tokens, steps
+from glocal.design.ops import Op, Sentence, steps
+from glocal.design.shapes import Grid, Shape, Tokens
 from glocal.errors import ArchitectureError
 from glocal.net import layers
 

@@ -26,7 +26,7 @@ class Network(nn.Module):
         self.stages = nn.Sequential(*(_stage(built, f"stages.{i}") for i in range(len(arch.stages))))
         self.head = built["head"]
         self._pooled_at = head_split(arch)
-        self._format = torch.channels_last if _gains_from_channels_last(arch) else torch.contiguous_format
+        self._channels_last = _gains_from_channels_last(arch)
         self._positions = any(isinstance(module, layers.Position) for module in self.modules())
         blocks = [module for path, module in built.items() if ".blocks." in path]
         for i, block in enumerate(blocks):
@@ -59,7 +59,8 @@ class Network(nn.Module):
                 f"{self.arch.name} has positions for pictures of {self.arch.image.h}x{self.arch.image.w}, not "
                 f"{size[0]}x{size[1]}; build it for that size: create_model(..., img_size={size})"
             )
-        x = self.stages(self.stem(x_BCHW.contiguous(memory_format=self._format)))
+        layout = torch.channels_last if self._channels_last else torch.contiguous_format
+        x = self.stages(self.stem(x_BCHW.contiguous(memory_format=layout)))
         for module in [*self.head][: self._pooled_at]:
             x = module(x)
         return x

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from glocal.training.evaluate import Scores
 from glocal.training.folder import RunFolder
+from glocal.training.scores import Scores
 
 
 class Log:
@@ -92,6 +92,7 @@ class Log:
                     f"  most confidently wrong: {wrong.path} is {wrong.truth}, said {wrong.said} ({wrong.confidence:.0%})",
                     style="dim",
                     highlight=False,
+                    markup=False,
                 )
 
 

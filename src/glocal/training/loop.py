@@ -14,12 +14,12 @@ from glocal.data.loader import Batches
 from glocal.data.preprocess import Preprocess
 from glocal.errors import RunError
 from glocal.training.checkpoint import State
-from glocal.training.evaluate import Scores, score
 from glocal.training.folder import RunFolder
 from glocal.training.log import Log
 from glocal.training.mix import loss, mixer
 from glocal.training.recipe import Recipe
 from glocal.training.schedule import lr_at
+from glocal.training.scores import Scores, score
 from glocal.weights import Model, save_model
 
 

@@ -7,7 +7,7 @@ from warnings import warn
 
 from glocal.design import Architecture, adapt, dump, load, parts
 from glocal.design.architecture import classifier
-from glocal.design.ops import Tokens
+from glocal.design.shapes import Tokens
 from glocal.errors import WeightError
 from glocal.families import architecture, vocabulary
 from glocal.net import Network

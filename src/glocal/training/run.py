@@ -1,35 +1,33 @@
-"""The verbs: train, resume, evaluate, predict. The command line says the same words."""
+"""The verbs train and resume: from a source of pictures and settings to a finished run. The steps themselves are in `loop`."""
 
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import yaml
 from rich.console import Console
 
-from glocal.data import Data, decode, open_data, pictures_below
-from glocal.data.preprocess import Preprocess
+from glocal.data import Data, open_data
 from glocal.design import Architecture, adapt, cost, load
 from glocal.design.text import count
-from glocal.errors import DataError, RecipeError, WeightError
+from glocal.errors import RecipeError, WeightError
 from glocal.families import architecture, vocabulary
 from glocal.net import Network
 from glocal.training.checkpoint import State
 from glocal.training.device import autocasts, keep_memory, pick_device
-from glocal.training.evaluate import Scores, score
 from glocal.training.folder import RunFolder, surroundings
 from glocal.training.log import Log
 from glocal.training.loop import Machine, fit
 from glocal.training.recipe import Recipe
 from glocal.training.recipes import recipe as named_recipe
 from glocal.training.recipes import suggest
-from glocal.weights import create_model, load_model
+from glocal.training.scores import Scores
+from glocal.weights import create_model
 from glocal.weights.files import read
 
 
@@ -217,7 +215,7 @@ def _fit(
             fit(state, data, recipe, preprocess=preprocess, run=run, machine=where, log=log)
     except KeyboardInterrupt:
         if console:
-            console.print(f"to go on: glocal train --resume {run.path}", highlight=False, soft_wrap=True)
+            console.print(f"to go on: glocal train --resume {run.path}", highlight=False, soft_wrap=True, markup=False)
         raise
     notes = read(run.weights("best")).meta["notes"]
     return Run(
@@ -235,12 +233,11 @@ def _announce(
 ) -> None:
     """What is about to be done, in a few lines: pictures, network, recipe, machine, folder."""
     size, arch = cost(network.arch), network.arch
-    counts = Counter(fault.severity for fault in data.faults)
-    told = ", ".join(f"{n:,} {severity}" for severity, n in counts.items()) or "nothing to report"
     c, h, w = arch.image
     lines = [
         f"pictures  {data.source}: {len(data.train):,} to train, {len(data.val):,} to validate, {len(data.classes)} classes",
-        f"          {data.split_rule}; check: {told}",
+        f"          {data.split_rule}",
+        *_faults_told(data, run),
         f"          scaled to cover {h}x{w} and cropped to it, {c} channel{'s' * (c > 1)}",
         f"network   {arch.name}: {count(size.params)} weights, {count(size.macs)} multiply-adds a picture",
         f"recipe    {recipe.total_epochs} epochs of batches of {recipe.batch_size}, {recipe.opt}, peak rate {recipe.lr:g}, "
@@ -253,119 +250,12 @@ def _announce(
         console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
-# ------------------------------------------------------------------------------------------------------ using what was trained
-
-
-def evaluate(
-    weights: str | Path,
-    source: str | Path | None = None,
-    *,
-    split: str = "val",
-    device: str = "auto",
-    batch_size: int = 256,
-    workers: int = 0,
-    skip_bad_files: bool = False,
-) -> Scores:
-    """Scores of a run's best weights, or of a file of weights, on a split of the run's data or of another source.
-
-    Classes are matched by name. The test split is opened only by split="test"; each opening is noted in the run's
-    tests.csv. Raises DataError for a split that is not there or a class that the network does not know.
-    """
-    file, run = _weights_of(weights)
-    network, classes, written = load_model(file)
-    data = _data_of(run, source, skip_bad_files=skip_bad_files)
-    chosen = {"train": data.train, "val": data.val, "test": data.test}.get(split)
-    if chosen is None:
-        there = ", ".join(name for name in ("train", "val", "test") if getattr(data, name) is not None)
-        raise DataError(f"{data.source} has no split {split!r}; it has {there}")
-    if unknown := [c for c in data.classes if c not in classes]:
-        raise DataError(f"{data.source} has classes that {file} does not know: {', '.join(unknown)}")
-    place = pick_device(device)
-    found = score(
-        network.to(place),
-        replace(chosen, labels=np.array([classes.index(c) for c in data.classes])[chosen.labels]),
-        classes=classes,
-        preprocess=Preprocess.from_json(written),
-        device=place,
-        batch_size=batch_size,
-        workers=workers,
-    )
-    if split == "test" and run:
-        opened = run.count_test({"weights": file.name, "source": data.source, "top1": found.top1, "n": found.n})
-        return replace(found, opened=opened)
-    return found
-
-
-def _weights_of(weights: str | Path) -> tuple[Path, RunFolder | None]:
-    """The file of weights meant by a run's folder or a file, and the run's folder where there is one."""
-    path = Path(weights)
-    if path.is_dir():
-        run = RunFolder.find(path)
-        return run.weights("best"), run
-    run = RunFolder(path.resolve().parent.parent)
-    return path, run if run.settings.is_file() else None
-
-
-def _data_of(run: RunFolder | None, source: str | Path | None, *, skip_bad_files: bool) -> Data:
-    if source is not None:
-        return open_data(source, skip_bad_files=skip_bad_files)
-    if run is None:
-        raise DataError("these weights lie in no run's folder; name the pictures to evaluate on")
-    about = yaml.safe_load(run.settings.read_text())["data"]
-    return open_data(about["source"], skip_bad_files=about["skip_bad_files"], manifest=run.manifest())
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The answers for one picture, most probable first, or the reason why there are none."""
-
-    path: str
-    answers: tuple[tuple[str, float], ...] = ()
-    error: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
-
-
-def predict(
-    weights: str | Path, paths: Sequence[str | Path], *, top: int = 5, device: str = "auto", batch_size: int = 64
-) -> list[Prediction]:
-    """Answers for pictures and for all pictures below folders, in the order given.
-
-    A picture that cannot be read gets an error that says why, and the others are still answered.
-    """
-    network, classes, written = load_model(_weights_of(weights)[0])
-    preprocess, place = Preprocess.from_json(written), pick_device(device)
-    network = network.to(place).eval()
-    files = [file for path in paths for file in (pictures_below(Path(path)) if Path(path).is_dir() else [Path(path)])]
-    found: list[Prediction] = []
-    for start in range(0, len(files), batch_size):
-        found += _predict_batch(network, files[start : start + batch_size], classes, preprocess, top=top, place=place)
-    return found
-
-
-@torch.inference_mode()
-def _predict_batch(
-    network: Network,
-    files: list[Path],
-    classes: tuple[str, ...],
-    preprocess: Preprocess,
-    *,
-    top: int,
-    place: torch.device,
-) -> list[Prediction]:
-    pictures: dict[Path, np.ndarray] = {}
-    errors: dict[Path, str] = {}
-    for file in files:
-        try:
-            pictures[file] = preprocess.resize(decode(file))
-        except DataError as error:
-            errors[file] = str(error)
-    answers = {}
-    if pictures:
-        x = torch.from_numpy(np.stack(list(pictures.values()))).to(place)
-        best = network(preprocess.normalise(x)).float().softmax(1).topk(min(top, len(classes)))
-        for file, p, i in zip(pictures, best.values.tolist(), best.indices.tolist(), strict=True):
-            answers[file] = tuple((classes[c], share) for c, share in zip(i, p, strict=True))
-    return [Prediction(str(f), answers.get(f, ()), errors.get(f)) for f in files]
+def _faults_told(data: Data, run: RunFolder) -> list[str]:
+    """What the check found: how much of each kind, and by path what may bend a number."""
+    kinds = Counter((fault.severity, fault.kind) for fault in data.faults)
+    lines = [f"          {severity}: {kind}, {n:,}" for (severity, kind), n in kinds.items()]
+    grave = [f for f in data.faults if f.severity in ("warning", "dropped") or f.kind == "class map"]
+    lines += [f"            {fault}" for fault in grave[:5]]
+    if len(grave) > 5:
+        lines.append(f"            and {len(grave) - 5:,} more; {run.path / 'data.json'} names them all")
+    return lines

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glocal.training.evaluate import Scores, scores
+from glocal.training.scores import Scores, scores
 
 CLASSES = tuple("abcdefg")
 
