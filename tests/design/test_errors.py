@@ -191,9 +191,6 @@ def test_text_that_cannot_be_read_names_the_place(plain, message):
         ({"stages": [{"Conv": {"width": 8}}]}, "stages"),
     ],
 )
-@pytest.mark.xfail(
-    strict=True, raises=(AssertionError, pytest.fail.Exception), reason="load() leaves the types of lists unread"
-)
 def test_text_with_a_list_of_the_wrong_kind_names_the_place(said, place):
     with pytest.raises(ArchitectureError, match=rf"^architecture\.Architecture.*{place}"):
         load({"Architecture": {**text()["Architecture"], "stem": [], **said}}, vocabulary())

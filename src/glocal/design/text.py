@@ -3,14 +3,16 @@
 Plain data name a word or op and the fields that differ from their defaults; runs of equal items are folded.
 """
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from itertools import groupby
 from typing import Any
 
-from glocal.design.architecture import Architecture, parts
+from glocal.design.architecture import Architecture, Stage, Word, parts
 from glocal.design.cost import cost, ops, part_cost
+from glocal.design.ops import Op
 from glocal.design.shapes import Grid
 from glocal.errors import ArchitectureError
 
@@ -87,15 +89,35 @@ def _value(value: Plain, kind: str, vocabulary: Mapping[str, type], path: str) -
     """YAML reads 1e-5 as a string and 4 as an integer; a field says what it wants."""
     wanted = {"int": int, "float": float, "str": str, "bool": bool}.get(kind)
     if wanted is None:
-        return load(value, vocabulary, path)
+        made = load(value, vocabulary, path)
+        told, fits = _MADE_OF.get(kind, ("", lambda _: True))
+        if not fits(made):
+            raise ArchitectureError(f"{path}: {value!r} is not {told}")
+        return made
     if wanted is float and not isinstance(value, bool):
         try:
-            return float(value)  # type: ignore[arg-type]
+            number = float(value)  # type: ignore[arg-type]
         except (TypeError, ValueError):
-            pass
-    if type(value) is not wanted:
+            number = math.nan
+        if math.isfinite(number):
+            return number
+    if type(value) is not wanted or wanted is float:
         raise ArchitectureError(f"{path}: {value!r} is not {'an' if kind == 'int' else 'a'} {kind}")
     return value
+
+
+def _list_of(cls: type) -> Callable[[Any], bool]:
+    return lambda x: isinstance(x, tuple) and not isinstance(x, Grid) and all(isinstance(item, cls) for item in x)
+
+
+# What a field that holds more than a number is made of, by its annotation.
+_MADE_OF: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "Sentence": ("a list of ops", _list_of(Op)),
+    "tuple[Stage, ...]": ("a list of Stage", _list_of(Stage)),
+    "tuple[Word, ...]": ("a list of words", _list_of(Word)),
+    "Word | None": ("a word", lambda x: x is None or isinstance(x, Word)),
+    "Grid": ("a Grid: [channels, height, width]", lambda x: isinstance(x, Grid)),
+}
 
 
 def _near(name: str, known: Mapping[str, Any]) -> str:

@@ -71,14 +71,14 @@ def tokenizer(width: int, *, kernel: int, blocks: int) -> Sentence:
 
 # Backbones (v3, Table 7): width, heads, expansion. 12 is ViT-Base, which the paper runs at 32 x 32 as ViT-12/16.
 BACKBONES = {
-    2: (128, 2, 1),
-    4: (128, 2, 1),
-    6: (256, 4, 2),
-    7: (256, 4, 2),
-    8: (256, 4, 2),
-    12: (768, 12, 4),
-    14: (384, 6, 3),
-    16: (384, 6, 3),
+    2: (128, 2, 1.0),
+    4: (128, 2, 1.0),
+    6: (256, 4, 2.0),
+    7: (256, 4, 2.0),
+    8: (256, 4, 2.0),
+    12: (768, 12, 4.0),
+    14: (384, 6, 3.0),
+    16: (384, 6, 3.0),
 }
 
 Positions = Literal["learned", "sine", "none"]

@@ -77,9 +77,10 @@ class Model(NamedTuple):
 def load_model(path: str | Path) -> Model:
     """The network, classes and preprocessing of a file that `save_model` wrote; WeightError for any other."""
     checkpoint = files.read(path)
-    if "architecture" not in checkpoint.meta:
+    if missing := [key for key in ("architecture", "classes", "preprocess") if key not in checkpoint.meta]:
         raise WeightError(
-            f"{path} says nothing of its architecture; name it: create_model(NAME, weights={str(path)!r})"
+            f"{path} says nothing of its {' or '.join(missing)}; for the network alone: create_model(NAME, "
+            f"weights={str(path)!r})"
         )
     network = Network(load(checkpoint.meta["architecture"], vocabulary()))
     try:

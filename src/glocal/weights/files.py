@@ -104,5 +104,7 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
     )
     if not tensors:
         raise WeightError(f"{path} holds no tensors by name")
-    prefix = "module." if all(key.startswith("module.") for key in tensors) else ""
-    return {key.removeprefix(prefix): t for key, t in tensors.items()}
+    for prefix in ("module.", "_orig_mod."):  # left by DataParallel and by torch.compile
+        if all(key.startswith(prefix) for key in tensors):
+            tensors = {key.removeprefix(prefix): t for key, t in tensors.items()}
+    return tensors

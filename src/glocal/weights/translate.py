@@ -108,16 +108,19 @@ def export(network: Network, source: Source) -> dict[str, Tensor]:
 def resize_positions(table_1NC: Tensor, layer: Position, *, grid: tuple[int, int] | None) -> Tensor:
     """A checkpoint's positions on a layer's grid: rows of class tokens stay, the grid's are interpolated.
 
+    `grid` is the checkpoint's; where it says none, a square if the number of places allows one, or else the layer's own.
     A table that already fits is returned as it is. Raises WeightError where the checkpoint's grid is unknown.
     """
-    fits = table_1NC.shape == layer.table.shape and grid in (None, layer.grid)
-    if fits or table_1NC.ndim != 3 or table_1NC.shape[2] != layer.table.shape[2]:
+    if table_1NC.ndim != 3 or table_1NC.shape[2] != layer.table.shape[2]:
         return table_1NC
     extra = layer.table.shape[1] - math.prod(layer.grid)
     n = table_1NC.shape[1] - extra
-    h, w = grid or (math.isqrt(n), math.isqrt(n))
+    side = math.isqrt(n)
+    h, w = grid or ((side, side) if side**2 == n else layer.grid)
     if h * w != n:
         raise WeightError(f"the checkpoint has positions for {n} places, which is no square grid; name it: grid=(h, w)")
+    if (h, w) == layer.grid:
+        return table_1NC
     map_1CHW = table_1NC[:, extra:].mT.unflatten(2, (h, w))
     resized = nn.functional.interpolate(map_1CHW.float(), layer.grid, mode=layer.resize, align_corners=False)
     return torch.cat((table_1NC[:, :extra], resized.flatten(2).mT.to(table_1NC.dtype)), 1)
