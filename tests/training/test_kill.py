@@ -21,39 +21,39 @@ ARGUMENTS = (
 
 def glocal(*words, output):
     command = [sys.executable, "-c", "from glocal.cli import main; main()", "train", *map(str, words)]
-    return subprocess.Popen([*command], stdout=output.open("a"), stderr=subprocess.STDOUT)
+    with output.open("a") as file:
+        return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
 
 
 def final(folder):
     return {which: read(folder / "weights" / f"{which}.safetensors").tensors for which in ("best", "last")}
 
 
-def test_killed_again_and_again_it_ends_in_the_same_bits(colours, tmp_path):
-    log = tmp_path / "log.txt"
-    start = time.monotonic()
-    assert glocal(colours, *ARGUMENTS, "--output", tmp_path / "whole", output=log).wait() == 0, log.read_text()
-    whole_s = time.monotonic() - start
-    expected = final(tmp_path / "whole" / "x")
-
-    rng, folder, kills = random.Random(0), tmp_path / "cut" / "x", 0
-    process = glocal(colours, *ARGUMENTS, "--output", tmp_path / "cut", output=log)
-    while True:
-        try:
-            process.wait(timeout=None if kills == 12 else whole_s * rng.uniform(0.4, 1.0))
-            break
-        except subprocess.TimeoutExpired:
+def ended_by_itself(process, state, *, after):
+    """Kills a process once it has written its state `after` times more; True where it ended before."""
+    seen, last = 0, state.stat().st_mtime_ns if state.exists() else 0
+    while process.poll() is None:
+        now = state.stat().st_mtime_ns if state.exists() else 0
+        seen, last = seen + (now != last), now
+        if seen > after:
+            time.sleep(random.uniform(0, 0.05))
             process.send_signal(signal.SIGKILL)
             process.wait()
-            kills += (folder / "run.yaml").exists()
-        words = (
-            ("--resume", folder)
-            if (folder / "data.json").exists()
-            else (colours, *ARGUMENTS, "--output", tmp_path / "cut")
-        )
-        process = glocal(*words, output=log)
+            return False
+        time.sleep(0.001)
+    return True
+
+
+def test_killed_again_and_again_it_ends_in_the_same_bits(colours, tmp_path):
+    log, folder, kills = tmp_path / "log.txt", tmp_path / "cut" / "x", 0
+    assert glocal(colours, *ARGUMENTS, "--output", tmp_path / "whole", output=log).wait() == 0, log.read_text()
+    process = glocal(colours, *ARGUMENTS, "--output", tmp_path / "cut", output=log)
+    while not ended_by_itself(process, folder / "state" / "last.pt", after=random.randint(0, 4)):
+        kills += 1
+        process = glocal("--resume", folder, output=log)
     assert process.returncode == 0, log.read_text()[-3000:]
     assert kills >= 3
-    found = final(folder)
+    expected, found = final(tmp_path / "whole" / "x"), final(folder)
     for which, tensors in expected.items():
         assert all(torch.equal(found[which][key], t) for key, t in tensors.items()), which
     assert not [p for p in folder.rglob(".*") if p.is_file()], "a killed write left its part behind"
@@ -99,9 +99,9 @@ else:
 main()
 """
     words = ["train", str(colours), *ARGUMENTS, "--output", str(tmp_path / "cut")]
-    cut = subprocess.run(
-        [sys.executable, "-c", program, *words], stdout=log.open("a"), stderr=subprocess.STDOUT, check=False
-    )
+    with log.open("a") as file:
+        command = [sys.executable, "-c", program, *words]
+        cut = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
     assert cut.returncode == -signal.SIGKILL
     folder = tmp_path / "cut" / "x"
     assert glocal("--resume", folder, output=log).wait() == 0, log.read_text()[-3000:]
