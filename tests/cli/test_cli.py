@@ -75,7 +75,7 @@ def test_a_pattern_without_a_match_is_an_error(glocal):
 def test_a_network_is_shown_as_a_page_as_ops_as_yaml_and_as_python(glocal, tmp_path):
     _, page, _ = glocal("show", "cct_7_3x1_32")
     assert "3.76 M weights" in page
-    assert "7 x CompactLayer(4, 2)" in page
+    assert "7 x CompactLayer(4, 2.0)" in page
     _, ops, _ = glocal("show", "cct_7_3x1_32", "--ops")
     assert "stages.0.blocks.6.residual2.branch.linear2" in ops
     _, text, _ = glocal("show", "cct_7_3x1_32", "--yaml")
