@@ -149,6 +149,8 @@ def test_train_val_predict_from_a_folder_to_an_answer(glocal, colours, tmp_path)
     assert "glocal val runs/train/x" in out
     settings = yaml.safe_load(Path("runs/train/x/run.yaml").read_text())
     assert settings["origins"]["epochs"] == "command line"
+    code, out, _ = glocal("val", "runs/train/x", colours)
+    assert "val is 9 of 48 pictures" in out
     code, out, _ = glocal("val", "runs/train/x", "--json")
     assert json.loads(out)["top1"] == 1.0
     code, out, _ = glocal("predict", "runs/train/x", colours / "red" / "00.png", colours / "blue")

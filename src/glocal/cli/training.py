@@ -192,6 +192,7 @@ def val(
         print(json.dumps({"split": split.value, **scores.to_json()}, ensure_ascii=False))
         return
     print(f"{split.value}: {scores}")
+    print(scores.split_rule)
     print(f"always saying the most frequent class would give {scores.majority:.2%}")
     worst = sorted(scores.recall.items(), key=lambda item: item[1])[:5]
     print("lowest recall: " + ", ".join(f"{name} {share:.1%}" for name, share in worst))

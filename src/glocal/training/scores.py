@@ -39,6 +39,7 @@ class Scores:
     majority: float  # top-1 of always answering the most frequent class of the split
     most_wrong: Wrong | None
     opened: int = 0  # how often the run's test split has been opened, this time included; 0 for other splits
+    split_rule: str = ""  # how the split came about, where the pictures were opened for these scores
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

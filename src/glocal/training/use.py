@@ -53,6 +53,7 @@ def evaluate(
         batch_size=batch_size,
         workers=workers,
     )
+    found = replace(found, split_rule=data.split_rule)
     if split == "test" and run:
         opened = run.count_test({"weights": file.name, "source": data.source, "top1": found.top1, "n": found.n})
         return replace(found, opened=opened)
