@@ -111,7 +111,10 @@ def test_a_design_that_does_not_fit_says_where_and_what_mends_it(case):
         (lambda: Depthwise(-3), r"kernel must be at least 1"),
         (lambda: Dropout(1.5), r"Dropout\(rate=1.5\): rate must be a rate in \[0, 1\)"),
         (lambda: Attention(2, 4, 8, dropout=-0.1), r"dropout must be a rate in \[0, 1\)"),
-        (lambda: Architecture("a", (), (), (), init="xavier"), r"a: init is one of torch, vit, compact, not 'xavier'"),
+        (
+            lambda: Architecture("a", (), (), (), init="xavier"),
+            r"a: init is one of torch, vit, compact, normal, resnet, not 'xavier'",
+        ),
         (lambda: Architecture("a", (), (), (), drop_path=1.0), r"a: drop_path is 1.0; give a rate in \[0, 1\)"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from glocal.design import Grid, Norm, adapt, cost, parts
 from glocal.design.cost import ops
-from glocal.design.ops import read
+from glocal.design.op import read
 from glocal.families import architecture, list_models
 from glocal.families.compact import compact, published_macs, tokenizer
 

@@ -8,7 +8,6 @@ from glocal.errors import WeightError
 from glocal.net.layers import Position
 from glocal.weights import Model, export, load_into, save_model
 from glocal.weights.tables import SHI_LABS
-from glocal.weights.translate import resize_positions
 
 
 def layer(h, w, *, extra=0, c=1, resize="bilinear"):
@@ -16,7 +15,7 @@ def layer(h, w, *, extra=0, c=1, resize="bilinear"):
 
 
 def resized(values, to):
-    return resize_positions(torch.tensor(values, dtype=torch.float64)[None, :, None], to, grid=None)[0, :, 0].tolist()
+    return to.carried(torch.tensor(values, dtype=torch.float64)[None, :, None], None)[0, :, 0].tolist()
 
 
 @pytest.mark.parametrize(
@@ -35,28 +34,28 @@ def test_the_authors_interpolation(values, side, shown, token):
 
 def test_a_grid_of_its_own_size_is_not_touched():
     table = torch.randn(1, 17, 8)
-    assert resize_positions(table, layer(4, 4, extra=1, c=8), grid=None) is table
-    assert resize_positions(table, layer(4, 4, extra=1, c=8), grid=(4, 4)) is table
+    assert layer(4, 4, extra=1, c=8).carried(table, None) is table
+    assert layer(4, 4, extra=1, c=8).carried(table, (4, 4)) is table
 
 
 @pytest.mark.parametrize("resize", ["bilinear", "bicubic"])
 def test_constant_rows_stay_constant_on_any_grid(resize):
     table = torch.full((1, 13, 5), 0.25)
     for h, w in ((1, 7), (5, 2), (12, 1), (6, 6)):
-        out = resize_positions(table, layer(h, w, extra=1, c=5, resize=resize), grid=(3, 4))
+        out = layer(h, w, extra=1, c=5, resize=resize).carried(table, (3, 4))
         torch.testing.assert_close(out, torch.full((1, h * w + 1, 5), 0.25))
 
 
 def test_as_many_places_on_another_grid_are_resized_too():
     """16 x 64 and 32 x 32 pictures both have 64 tokens, and not the same ones."""
     ramp = torch.arange(4.0).repeat_interleave(4)[None, :, None]  # a 4 x 4 grid that grows downward
-    out = resize_positions(ramp, layer(2, 8), grid=(4, 4))[0, :, 0].view(2, 8)
+    out = layer(2, 8).carried(ramp, (4, 4))[0, :, 0].view(2, 8)
     torch.testing.assert_close(out, torch.tensor([0.5, 2.5])[:, None].expand(2, 8))
 
 
 def test_places_that_form_no_square_are_refused():
     with pytest.raises(WeightError, match=r"positions for 12 places, which is no square grid; name it: grid=\(h, w\)"):
-        resize_positions(torch.zeros(1, 12, 8), layer(4, 4, c=8), grid=None)
+        layer(4, 4, c=8).carried(torch.zeros(1, 12, 8), None)
 
 
 @pytest.mark.parametrize("size", [16, 48, (24, 40)])

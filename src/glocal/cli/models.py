@@ -14,7 +14,7 @@ from glocal.design import show as page
 from glocal.design.text import count, words
 from glocal.errors import ArchitectureError, RecipeError
 from glocal.families import architecture, list_models
-from glocal.families.catalogue import timm_name
+from glocal.families.catalogue import timm_arguments
 
 
 class Order(StrEnum):
@@ -139,8 +139,8 @@ def benchmark(
 
 
 def _of_timm(arch: Architecture):  # type: ignore[no-untyped-def]  # timm has no types
-    if (theirs := timm_name(arch.name)) is None:
+    if (theirs := timm_arguments(arch.name)) is None:
         raise ArchitectureError(f"timm has no {arch.name}; leave --timm out")
     import timm
 
-    return timm.create_model(theirs)
+    return timm.create_model(**theirs)

@@ -1,27 +1,20 @@
 """The design space as data: ops, words, architectures, their costs, spaces of them, and their text. No torch."""
 
 from glocal.design.architecture import Architecture, Part, Stage, Word, adapt, keeps, parts
+from glocal.design.attention import AreaAttention, Attention, LogRelativeAttention, RelativeAttention
+from glocal.design.convolutions import Conv, Conv1d, Depthwise, Depthwise1d, Padding, Patches, Pool
 from glocal.design.cost import Cost, cost
-from glocal.design.ops import (
-    Act,
-    Attention,
+from glocal.design.op import Op, Residual, Sentence, Split
+from glocal.design.pointwise import Act, Dropout, Gate, Linear, Norm, Scale, SqueezeExcite
+from glocal.design.sequences import (
     ClassToken,
-    Conv,
-    Depthwise,
-    Dropout,
     First,
     Flatten,
     LearnedPosition,
-    Linear,
     Mean,
-    Norm,
-    Op,
-    Patches,
-    Pool,
-    Residual,
-    Sentence,
     SequencePool,
     SinePosition,
+    Unflatten,
 )
 from glocal.design.shapes import Grid, Shape, Tokens, Vector
 from glocal.design.space import OneOf, decide, questions, sample, vary
@@ -30,31 +23,42 @@ from glocal.design.text import dump, load, python, show, spell
 __all__ = [
     "Act",
     "Architecture",
+    "AreaAttention",
     "Attention",
     "ClassToken",
     "Conv",
+    "Conv1d",
     "Cost",
     "Depthwise",
+    "Depthwise1d",
     "Dropout",
     "First",
     "Flatten",
+    "Gate",
     "Grid",
     "LearnedPosition",
     "Linear",
+    "LogRelativeAttention",
     "Mean",
     "Norm",
     "OneOf",
     "Op",
+    "Padding",
     "Part",
     "Patches",
     "Pool",
+    "RelativeAttention",
     "Residual",
+    "Scale",
     "Sentence",
     "SequencePool",
     "Shape",
     "SinePosition",
+    "Split",
+    "SqueezeExcite",
     "Stage",
     "Tokens",
+    "Unflatten",
     "Vector",
     "Word",
     "adapt",

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
-from glocal.design.ops import Linear, Sentence, read
+from glocal.design.op import Sentence, read
+from glocal.design.pointwise import Linear
 from glocal.design.shapes import Grid, Shape, Vector
 from glocal.errors import ArchitectureError, ShapeError
 
@@ -42,6 +43,9 @@ class Stage:
     downsample: Word | None = None
 
 
+Init = Literal["torch", "vit", "compact", "normal", "resnet"]
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A network as data. `init` names its paper's initial values; `drop_path` is its stochastic depth in training,
@@ -52,12 +56,12 @@ class Architecture:
     stages: tuple[Stage, ...]
     head: Sentence
     image: Grid = Grid(3, 224, 224)
-    init: Literal["torch", "vit", "compact"] = "torch"
+    init: Init = "torch"
     drop_path: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.init not in ("torch", "vit", "compact"):
-            raise ArchitectureError(f"{self.name}: init is one of torch, vit, compact, not {self.init!r}")
+        if self.init not in (schemes := get_args(Init)):
+            raise ArchitectureError(f"{self.name}: init is one of {', '.join(schemes)}, not {self.init!r}")
         if not 0 <= self.drop_path < 1:
             raise ArchitectureError(f"{self.name}: drop_path is {self.drop_path}; give a rate in [0, 1)")
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from glocal.design.architecture import Architecture, Part, parts
-from glocal.design.ops import Op, count_macs, count_params, leaves
+from glocal.design.op import Op, count_macs, count_params, leaves
 from glocal.design.shapes import Shape
 
 

@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any
 
 from glocal.design.architecture import Architecture, Word
-from glocal.design.ops import Sentence
+from glocal.design.op import Sentence
 from glocal.errors import ArchitectureError
 
 Answers = tuple[int, ...]

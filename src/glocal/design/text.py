@@ -12,7 +12,7 @@ from typing import Any
 
 from glocal.design.architecture import Architecture, Stage, Word, parts
 from glocal.design.cost import cost, ops, part_cost
-from glocal.design.ops import Op
+from glocal.design.op import Op
 from glocal.design.shapes import Grid
 from glocal.errors import ArchitectureError
 

@@ -9,14 +9,38 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from glocal import design
 from glocal.design import Architecture, Grid, Op, Part, Word, load
 from glocal.errors import ArchitectureError
-from glocal.families import compact, convmixer, vit
+from glocal.families import coatnet, compact, convmixer, convnext, glit, mixture, resnet, roadmap, vit
 
-FAMILIES: dict[str, ModuleType] = {"compact": compact, "convmixer": convmixer, "vit": vit}
-WORDS: tuple[type[Word], ...] = (compact.CompactLayer, convmixer.ConvMixerLayer, vit.TransformerLayer)
+FAMILIES: dict[str, ModuleType] = {
+    "coatnet": coatnet,
+    "compact": compact,
+    "convmixer": convmixer,
+    "convnext": convnext,
+    "glit": glit,
+    "resnet": resnet,
+    "roadmap": roadmap,
+    "vit": vit,
+}
+WORDS: tuple[type[Word], ...] = (
+    coatnet.MBConv,
+    coatnet.RelativeTransformer,
+    compact.CompactLayer,
+    convmixer.ConvMixerLayer,
+    convnext.ConvNeXtBlock,
+    convnext.Downsample,
+    glit.GLiTBlock,
+    glit.GLiTGridBlock,
+    glit.GLiTAreaBlock,
+    mixture.ToGrid,
+    mixture.ToTokens,
+    resnet.ResidualBlock,
+    vit.TransformerLayer,
+)
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -51,9 +75,14 @@ def _read(path: str) -> Architecture:
     return arch
 
 
-def timm_name(name: str) -> str | None:
-    """What timm calls an architecture of ours; None where it has no such network."""
+def timm_arguments(name: str) -> dict[str, Any] | None:
+    """What `timm.create_model` is called with for an architecture of ours; None where timm has no such network."""
     return next((family.TIMM[name] for family in FAMILIES.values() if name in family.TIMM), None)
+
+
+def published(name: str) -> tuple[float, str] | None:
+    """ImageNet-1K top-1 in percent that a paper prints for an architecture trained on it alone at 224, and where."""
+    return next((family.TOP1[name] for family in FAMILIES.values() if name in family.TOP1), None)
 
 
 def vocabulary() -> dict[str, type]:

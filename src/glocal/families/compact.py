@@ -136,7 +136,8 @@ NAMES = (
     *("cct_7_3x2_32_none", "cct_7_3x2_32_class", "cct_7_7x1_32_class"),
 )
 
-TIMM: dict[str, str] = {}  # timm has none of them
+TIMM: dict[str, dict[str, str]] = {}  # timm has none of them
+TOP1 = {"cct_14_7x2_224": (80.67, "authors' README")}
 
 _NAME = re.compile(
     r"(?P<family>vit_lite|vit|cvt|cct)_(?P<layers>[1-9]\d*)_(?P<kernel>[1-9]\d*)(?:x(?P<blocks>[1-9]\d*))?_(?P<size>[1-9]\d*)"

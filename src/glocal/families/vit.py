@@ -26,7 +26,12 @@ from glocal.errors import ShapeError
 
 SIZES = {"tiny": (192, 3), "small": (384, 6), "base": (768, 12)}  # width, heads; all 12 layers (DeiT, Table 1)
 NAMES = tuple(f"{family}_{size}" for family in ("deit", "vit") for size in SIZES)
-TIMM = {name: f"{name}_patch16_224" for name in NAMES}
+TIMM = {name: {"model_name": f"{name}_patch16_224"} for name in NAMES}
+TOP1 = {
+    "deit_tiny": (72.2, "DeiT, Table 5"),
+    "deit_small": (79.8, "DeiT, Table 5"),
+    "deit_base": (81.8, "DeiT, Table 5"),
+}
 
 
 def mlp(width: int, expansion: float, dropout: float = 0.0) -> Sentence:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from glocal.design import Architecture, Conv, Depthwise, adapt, parts
 from glocal.design.architecture import classifier, head_split
 from glocal.design.cost import ops
-from glocal.design.ops import steps
+from glocal.design.op import steps
 from glocal.errors import ShapeError
 from glocal.net import layers
 from glocal.net.build import build, layer

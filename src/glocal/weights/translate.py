@@ -3,52 +3,86 @@
 Reading and writing files is in `files`; this room sees dictionaries of tensors.
 """
 
-import math
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from glocal.design import Conv, parts
 from glocal.errors import WeightError
 from glocal.net import Network
 from glocal.net.layers import Position
+from glocal.weights.forms import FORMS
 from glocal.weights.tables import SOURCES, Source
 
 Tensors = Mapping[str, Tensor]
 
 
 class Names(NamedTuple):
-    """A source's key for each of our keys; `computed` are of tables that a checkpoint may leave out."""
+    """A source's key for each of our keys; `computed` are of tables that a checkpoint may leave out.
+
+    `forms` names how a tensor lies there, where it is not as here.
+    """
 
     source: str
     learned: dict[str, str]
     computed: dict[str, str]
+    forms: dict[str, str]
+
+    def ours(self, key: str, theirs: Tensor, network: Network) -> Tensor:
+        """A tensor of theirs as it lies under our key."""
+        return FORMS[self.forms[key]].ours(theirs, _layer(network, key)) if key in self.forms else theirs
+
+    def theirs(self, key: str, ours: Tensor, network: Network) -> Tensor:
+        """The tensor of our key as it lies with them."""
+        return FORMS[self.forms[key]].theirs(ours, _layer(network, key)) if key in self.forms else ours
 
 
 def names(network: Network, source: Source) -> Names | None:
     """The keys of a network in a source's terms; None where the source has no row for some of them."""
-    depth = sum(len(stage.blocks) for stage in network.arch.stages)
-    learned = {key: _say(key, source.rows, depth) for key in network.state_dict()}
-    computed = {f"{path}.table": "" for path, m in network.named_modules() if isinstance(m, Position)}
-    computed = {key: _say(key, source.computed, depth) for key in computed.keys() - learned.keys()}
-    if not all(learned.values()):
+    arch = network.arch
+    numbers = {
+        "depth": sum(len(stage.blocks) for stage in arch.stages),
+        "convs": sum(isinstance(op, Conv) for op in arch.stem),
+    }
+    words = {path: type(part.word).__name__ for path, part in parts(arch) if ".blocks." in path}
+    said = {key: _say(key, source.rows, numbers, words) for key in network.state_dict()}
+    computed = {f"{path}.table" for path, m in network.named_modules() if isinstance(m, Position)} - said.keys()
+    tables = {key: _say(key, source.computed, numbers, words) for key in computed}
+    if not all(said.values()):
         return None
-    return Names(source.name, learned, {ours: theirs for ours, theirs in computed.items() if theirs})
+    learned = {key: theirs.partition("|")[0] for key, theirs in said.items()}
+    forms = {key: form for key, theirs in said.items() if (form := theirs.partition("|")[2])}
+    return Names(source.name, learned, {ours: theirs for ours, theirs in tables.items() if theirs}, forms)
 
 
-def _say(key: str, rows: Mapping[str, str], depth: int) -> str:
-    for ours, theirs in rows.items():
-        pattern = re.sub(r"\\\{(\w)\\\}", r"(?P<\1>\\d+)", re.escape(ours))
-        if m := re.fullmatch(rf"{pattern}(?P<leaf>\..+)?", key):
-            numbers = {**{k: int(v) for k, v in m.groupdict().items() if k != "leaf"}, "depth": depth}
-            return _number(theirs, numbers) + (m["leaf"] or "")
+def _say(key: str, rows: Mapping[str, str], numbers: Mapping[str, int], words: Mapping[str, str]) -> str:
+    """Their key, with `|` and its form where it has one; nothing where no row fits."""
+    block = ".".join(key.split(".")[:4])
+    spoken = key.replace(block, f"{block}.{words[block]}", 1) if block in words else key
+    for ours, row in rows.items():
+        theirs, bar, form = row.partition("|")
+        if m := _pattern(ours).fullmatch(key) or _pattern(ours).fullmatch(spoken):
+            found = {**{k: int(v) for k, v in m.groupdict().items() if k != "leaf"}, **numbers}
+            leaf = m["leaf"] or ""
+            return _number(theirs, found) + leaf + bar + form
     return ""
 
 
+@cache
+def _pattern(ours: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\\{(\w)\\\}", r"(?P<\1>\\d+)", re.escape(ours)) + r"(?P<leaf>\..+)?")
+
+
 def _number(template: str, numbers: Mapping[str, int]) -> str:
-    return re.sub(r"\{(\w+?)([+-]\d+)?\}", lambda n: str(numbers[n[1]] + int(n[2] or 0)), template)
+    return re.sub(
+        r"\{(?:(\d)\*)?(\w+?)([+-]\d+)?\}",
+        lambda n: str(int(n[1] or 1) * numbers[n[2]] + int(n[3] or 0)),
+        template,
+    )
 
 
 def recognise(keys: Iterable[str], network: Network) -> Names:
@@ -79,8 +113,9 @@ def load_into(network: Network, theirs: Tensors, *, grid: tuple[int, int] | None
     own = network.state_dict()
     loaded, misfits = {}, []
     for ours, key in said.learned.items():
-        layer = network.get_submodule(_module(ours))
-        tensor = resize_positions(theirs[key], layer, grid=grid) if isinstance(layer, Position) else theirs[key]
+        tensor = said.ours(ours, theirs[key], network)
+        if ours.endswith(".table"):
+            tensor = _layer(network, ours).carried(tensor, grid)  # type: ignore[operator]
         if tensor.shape != own[ours].shape:
             misfits.append(f"{key} is {tuple(tensor.shape)}, {ours} is {tuple(own[ours].shape)}")
         loaded[ours] = tensor
@@ -102,28 +137,7 @@ def export(network: Network, source: Source) -> dict[str, Tensor]:
         raise WeightError(f"{source.name} has no names for the weights of {network.arch.name}")
     own = network.state_dict()
     tables = {key: _position(network, ours).table for ours, key in said.computed.items()}
-    return {key: own[ours] for ours, key in said.learned.items()} | tables
-
-
-def resize_positions(table_1NC: Tensor, layer: Position, *, grid: tuple[int, int] | None) -> Tensor:
-    """A checkpoint's positions on a layer's grid: rows of class tokens stay, the grid's are interpolated.
-
-    `grid` is the checkpoint's; where it says none, a square if the number of places allows one, or else the layer's own.
-    A table that already fits is returned as it is. Raises WeightError where the checkpoint's grid is unknown.
-    """
-    if table_1NC.ndim != 3 or table_1NC.shape[2] != layer.table.shape[2]:
-        return table_1NC
-    extra = layer.table.shape[1] - math.prod(layer.grid)
-    n = table_1NC.shape[1] - extra
-    side = math.isqrt(n)
-    h, w = grid or ((side, side) if side**2 == n else layer.grid)
-    if h * w != n:
-        raise WeightError(f"the checkpoint has positions for {n} places, which is no square grid; name it: grid=(h, w)")
-    if (h, w) == layer.grid:
-        return table_1NC
-    map_1CHW = table_1NC[:, extra:].mT.unflatten(2, (h, w))
-    resized = nn.functional.interpolate(map_1CHW.float(), layer.grid, mode=layer.resize, align_corners=False)
-    return torch.cat((table_1NC[:, :extra], resized.flatten(2).mT.to(table_1NC.dtype)), 1)
+    return {key: said.theirs(ours, own[ours], network) for ours, key in said.learned.items()} | tables
 
 
 def _disagrees(layer: Position, theirs: Tensor, key: str) -> str | None:
@@ -137,10 +151,12 @@ def _disagrees(layer: Position, theirs: Tensor, key: str) -> str | None:
 
 
 def _position(network: Network, key: str) -> Position:
-    layer = network.get_submodule(_module(key))
+    layer = _layer(network, key)
     assert isinstance(layer, Position)
     return layer
 
 
-def _module(key: str) -> str:
-    return key.rpartition(".")[0]
+def _layer(network: Network, key: str) -> nn.Module:
+    """The layer whose key it is; for one inside an Attention, the Attention."""
+    layer = network.get_submodule(path := key.rpartition(".")[0])
+    return network.get_submodule(path.rpartition(".")[0]) if path.endswith((".qkv", ".project")) else layer

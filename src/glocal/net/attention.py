@@ -1,0 +1,183 @@
+"""Self-attention: over tokens, over a grid, with a bias for each offset, within areas. One class for an op.
+
+Shape suffixes as in `layers`; U and V are the sides of a table of offsets, 2H - 1 and 2W - 1.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Size = tuple[int, int]
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention; the 3 * heads * head_dim rows of `qkv` are q, k, v in turn, each head by head."""
+
+    def __init__(self, c: int, *, heads: int, head_dim: int, width: int, bias: bool, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.head_dim, self.dropout = heads, head_dim, dropout
+        self.qkv = nn.Linear(c, 3 * heads * head_dim, bias=bias)
+        self.project = nn.Linear(heads * head_dim, width)
+
+    def heads_of(self, x_BNC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """q, k and v, each BhND."""
+        b, n, _ = x_BNC.shape
+        q_BhND, k_BhND, v_BhND = self.qkv(x_BNC).view(b, n, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4)
+        return q_BhND, k_BhND, v_BhND
+
+    def look(self, q_BhND: Tensor, k_BhND: Tensor, v_BhND: Tensor, bias_hNN: Tensor | None = None) -> Tensor:
+        """softmax(q k' / sqrt(D) + bias) v."""
+        dropout = self.dropout if self.training else 0.0
+        mask = None if bias_hNN is None else bias_hNN.to(q_BhND.dtype)[None]
+        return functional.scaled_dot_product_attention(q_BhND, k_BhND, v_BhND, mask, dropout_p=dropout)
+
+    def joined(self, x_BhND: Tensor) -> Tensor:
+        """The heads side by side, projected: BN(width)."""
+        return self.project(x_BhND.transpose(1, 2).flatten(2))
+
+    def forward(self, x_BNC: Tensor) -> Tensor:
+        """BNC -> BN(width)."""
+        return self.joined(self.look(*self.heads_of(x_BNC)))
+
+
+class GridAttention(Attention):
+    """Attention over the positions of a grid."""
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """BCHW -> B(width)HW."""
+        h, w = x_BCHW.shape[2:]
+        return super().forward(x_BCHW.flatten(2).mT).mT.unflatten(2, (h, w))
+
+
+class RelativeAttention(Attention):
+    """Attention over a grid with a bias read from a table of offsets (CoAtNet, Eq. 3).
+
+    In evaluation without gradients the bias is kept between calls; training mode, loading, another device or type, and any
+    change of the table in place let it go. It is no part of a checkpoint.
+    """
+
+    index: Tensor
+
+    def __init__(self, c: int, *, grid: Size, merge: str, **attention: Any) -> None:
+        super().__init__(c, **attention)
+        self.grid, self.merge = grid, merge
+        self.table = nn.Parameter(torch.zeros(self.heads, 2 * grid[0] - 1, 2 * grid[1] - 1))
+        self.register_buffer("index", offsets(*grid), persistent=False)
+        self._kept: tuple[Any, Tensor] | None = None
+
+    def carried(self, table_hUV: Tensor, grid: Size | None = None) -> Tensor:
+        """A table of another grid on this layer's, bilinearly; one that already fits is returned as it is."""
+        if table_hUV.ndim != 3 or len(table_hUV) != self.heads:
+            return table_hUV
+        return resized_table(table_hUV, self.grid)
+
+    def bias(self, grid: Size) -> Tensor:
+        """(heads, N, N) for the N positions of a grid, row by row; of another grid than the layer's from a resized table."""
+        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return self._read(grid)
+        key = (grid, self.table.device, self.table.dtype, self.table.data_ptr(), self.table._version)
+        if self._kept is None or self._kept[0] != key:
+            self._kept = key, self._read(grid)
+        return self._kept[1]
+
+    def _read(self, grid: Size) -> Tensor:
+        table_hUV = resized_table(self.table, grid)
+        if self.table.is_cuda and torch.are_deterministic_algorithms_enabled():
+            return einsum_bias(table_hUV, *grid)  # the gather's gradient adds up in an order that varies
+        index = self.index if grid == self.grid else offsets(*grid).to(self.table.device)
+        return table_hUV.flatten(1)[:, index]
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """BCHW -> B(width)HW."""
+        h, w = x_BCHW.shape[2:]
+        q_BhND, k_BhND, v_BhND = self.heads_of(x_BCHW.flatten(2).mT)
+        bias_hNN = self.bias((h, w))
+        if self.merge == "before":
+            x_BhND = self.look(q_BhND, k_BhND, v_BhND, bias_hNN)
+        else:
+            x_BhND = self.look(q_BhND, k_BhND, v_BhND) + bias_hNN.to(v_BhND.dtype) @ v_BhND
+        return self.joined(x_BhND).mT.unflatten(2, (h, w))
+
+    def train(self, mode: bool = True) -> "RelativeAttention":
+        """Lets the kept bias go."""
+        self._kept = None
+        return super().train(mode)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        self._kept = None
+        return super()._apply(fn, recurse)
+
+
+class LogRelativeAttention(Attention):
+    """Attention over a grid with a bias that a perceptron makes of each offset's logarithm (timm's RelPosMlp)."""
+
+    def __init__(self, c: int, *, hidden: int, **attention: Any) -> None:
+        super().__init__(c, **attention)
+        self.inner, self.outer = nn.Linear(2, hidden), nn.Linear(hidden, self.heads)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """BCHW -> B(width)HW."""
+        h, w = x_BCHW.shape[2:]
+        table_UVh = self.outer(functional.relu(self.inner(log_offsets(h, w).to(self.inner.weight))))
+        bias_hNN = table_UVh.flatten(0, 1)[offsets(h, w).to(x_BCHW.device)].permute(2, 0, 1)
+        x_BhND = self.look(*self.heads_of(x_BCHW.flatten(2).mT), bias_hNN)
+        return self.joined(x_BhND).mT.unflatten(2, (h, w))
+
+
+class AreaAttention(Attention):
+    """Patches attend within their area of rows x columns; class tokens, which stand in front, to all tokens."""
+
+    def __init__(self, c: int, *, extra: int, grid: Size, area: Size, **attention: Any) -> None:
+        super().__init__(c, **attention)
+        self.extra, self.grid, self.area = extra, grid, area
+
+    def forward(self, x_BNC: Tensor) -> Tensor:
+        """BNC -> BN(width)."""
+        (h, w), (r, c) = self.grid, self.area
+        q_BhND, k_BhND, v_BhND = self.heads_of(x_BNC)
+
+        def cut(t_BhND: Tensor) -> Tensor:  # one short sequence an area, the areas among the heads
+            t = t_BhND[:, :, self.extra :].unflatten(2, (h // r, r, w // c, c))
+            return t.transpose(3, 4).flatten(4, 5).flatten(1, 3)
+
+        near = self.look(cut(q_BhND), cut(k_BhND), cut(v_BhND))
+        near = near.unflatten(1, (self.heads, h // r, w // c)).unflatten(4, (r, c)).transpose(3, 4).flatten(2, 5)
+        far = self.look(q_BhND[:, :, : self.extra], k_BhND, v_BhND)
+        return self.joined(torch.cat((far, near), 2))
+
+
+def offsets(h: int, w: int) -> Tensor:
+    """Entry of the flattened (2h-1, 2w-1) table of offsets for every pair of positions of an h x w grid.
+
+    Returns int64 (h*w, h*w); entry [i, j] is (row of i - row of j + h - 1) (2w - 1) + (column of i - column of j + w - 1),
+    so that it depends only on position i minus position j: attention that reads its bias through it looks alike
+    everywhere (CoAtNet, Eq. 3).
+    """
+    y, x = torch.arange(h * w) // w, torch.arange(h * w) % w
+    return (y[:, None] - y + h - 1) * (2 * w - 1) + (x[:, None] - x + w - 1)
+
+
+def einsum_bias(table_hUV: Tensor, h: int, w: int) -> Tensor:
+    """The bias by two contractions with one-hot matrices instead of a gather: the same numbers, (heads, h*w, h*w)."""
+    rows, columns = (
+        functional.one_hot(torch.arange(n)[:, None] - torch.arange(n) + n - 1, 2 * n - 1).to(table_hUV) for n in (h, w)
+    )
+    return torch.einsum("huv,iju,klv->hikjl", table_hUV, rows, columns).reshape(-1, h * w, h * w)
+
+
+def resized_table(table_hUV: Tensor, grid: Size) -> Tensor:
+    """A table of offsets for another grid, by bilinear interpolation without aligned corners; in place where it fits."""
+    size = (2 * grid[0] - 1, 2 * grid[1] - 1)
+    if table_hUV.shape[1:] == size:
+        return table_hUV
+    resized = functional.interpolate(table_hUV.float()[None], size, mode="bilinear", align_corners=False)
+    return resized[0].to(table_hUV.dtype)
+
+
+def log_offsets(h: int, w: int) -> Tensor:
+    """(2h-1, 2w-1, 2): sign(d) log(1 + |d|) of the row and column offsets d."""
+    d = torch.meshgrid(torch.arange(1 - h, h), torch.arange(1 - w, w), indexing="ij")
+    d_UV2 = torch.stack(d, -1).float()
+    return d_UV2.sign() * d_UV2.abs().log1p()
