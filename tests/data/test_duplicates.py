@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glocal.data import check, open_data
+from glocal.data import check
 from glocal.data.duplicates import same_pictures
 from glocal.data.survey import THUMBNAIL, Look
 
@@ -61,7 +61,7 @@ def test_one_picture_under_two_classes_is_a_warning(pets: Path):
 def test_duplicates_stay_on_one_side_of_our_own_split(pets: Path, seed: int):
     for i in range(10):
         Image.open(pets / f"cat/{i}.png").save(pets / f"cat/{i}_again.jpg", quality=90)
-    data = open_data(pets, seed=seed)
+    data = check(pets, seed=seed).opened()
     stems = [
         {path.split("/")[1][0] for path in split.paths if path.startswith("cat")} for split in (data.train, data.val)
     ]

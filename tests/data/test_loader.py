@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from glocal.data import Augment, Batches, Preprocess, Split, open_data
+from glocal.data import Augment, Batches, Preprocess, Split, check
 
 AUGMENT = Augment(crop="pad", pad=1, hflip=0.5)
 
 
 @pytest.fixture(scope="module")
 def digits() -> Split:
-    return open_data("digits").val  # 355 pictures
+    return check("digits").opened().val  # 355 pictures
 
 
 def augmented(picture: np.ndarray, seed: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glocal.data import Data, Manifest, check, decode, open_data, survey
+from glocal.data import Data, Manifest, check, decode, survey
 from glocal.errors import DataError
 
 
@@ -31,7 +31,7 @@ def test_importing_the_room_imports_no_torch():
 
 
 def test_the_digits_are_built_in():
-    data = open_data("digits")
+    data = check("digits").opened()
     assert data.classes == tuple("0123456789")
     assert len(data.train) + len(data.val) == 1797
     assert data.test is None
@@ -43,7 +43,7 @@ def test_the_digits_are_built_in():
 
 
 def test_a_flat_folder_is_split_and_says_so(pets: Path):
-    data = open_data(pets)
+    data = check(pets).opened()
     assert (len(data.train), len(data.val), data.test) == (16, 4, None)
     assert data.split_rule.startswith("val is 4 of 20 pictures")
     assert data.classes == ("cat", "dog")
@@ -52,29 +52,29 @@ def test_a_flat_folder_is_split_and_says_so(pets: Path):
 
 def test_val_is_split_off_train_where_there_is_only_test(split_pets: Path):
     shutil.rmtree(split_pets / "val")
-    data = open_data(split_pets)
+    data = check(split_pets).opened()
     assert (len(data.train), len(data.val), len(data.test)) == (16, 4, 8)
     assert all(path.startswith("train/") for path in data.val.paths)
 
 
 def test_the_splits_of_the_source_are_kept(split_pets: Path):
-    data = open_data(split_pets)
+    data = check(split_pets).opened()
     assert (len(data.train), len(data.val), len(data.test)) == (20, 8, 8)
     assert data.split_rule == "train and val are the source's own"
     assert all(path.startswith(split + "/") for path, split in where(data).items())
 
 
 def test_labels_and_pictures_belong_to_their_paths(split_pets: Path):
-    for split in (open_data(split_pets).train, open_data(split_pets).val):
+    for split in (check(split_pets).opened().train, check(split_pets).opened().val):
         for i, path in enumerate(split.paths):
             assert split.labels[i] == ["cat", "dog"].index(path.split("/")[1])
             assert (split.picture(i) == decode(split_pets / path)).all()
 
 
 def test_pictures_that_do_not_fit_into_memory_are_read_when_asked_for(pets: Path, monkeypatch: pytest.MonkeyPatch):
-    kept = open_data(pets)
+    kept = check(pets).opened()
     monkeypatch.setattr(survey, "KEPT_BYTES", 1)
-    read = open_data(pets)
+    read = check(pets).opened()
     assert read.train.pixels is None
     assert all((kept.train.picture(i) == read.train.picture(i)).all() for i in range(len(kept.train)))
     (pets / read.train.paths[3]).unlink()
@@ -84,10 +84,10 @@ def test_pictures_that_do_not_fit_into_memory_are_read_when_asked_for(pets: Path
 
 def test_large_files_are_read_by_threads_with_the_same_result(plant, monkeypatch: pytest.MonkeyPatch):
     root = plant(*(f"{pet}/{i}.png" for pet in ("cat", "dog") for i in range(70)))
-    alone = open_data(root)
+    alone = check(root).opened()
     monkeypatch.setattr(survey, "_LARGE_BYTES", 0)
     seen = []
-    together = open_data(root, progress=lambda done, of: seen.append((done, of)))
+    together = check(root, progress=lambda done, of: seen.append((done, of))).opened()
     assert together.manifest() == alone.manifest()
     assert seen == sorted(seen)
     assert seen[-1] == (140, 140)
@@ -114,15 +114,15 @@ def test_files_that_give_no_picture_are_errors_named_with_their_reason(pets: Pat
     planted = bad(pets)
     assert {fault.path: fault.kind for fault in check(pets).faults if fault.severity == "error"} == planted
     with pytest.raises(DataError) as error:
-        open_data(pets)
+        check(pets).opened()
     assert all(path in str(error.value) for path in planted)
     assert "--skip-bad-files (skip_bad_files=True) leaves out 5 of them" in str(error.value)
 
 
 def test_files_that_give_no_picture_are_dropped_and_told_when_asked(pets: Path):
-    clean = where(open_data(pets))
+    clean = where(check(pets).opened())
     planted = bad(pets)
-    data = open_data(pets, skip_bad_files=True)
+    data = check(pets, skip_bad_files=True).opened()
     assert {fault.path: fault.kind for fault in data.faults if fault.severity == "dropped"} == planted
     assert where(data) == clean
 
@@ -131,7 +131,7 @@ def test_an_error_lists_ten_and_counts_the_rest(pets: Path):
     for i in range(25):
         (pets / "cat" / f"zero{i}.png").touch()
     with pytest.raises(DataError, match="25 errors") as error:
-        open_data(pets)
+        check(pets).opened()
     assert str(error.value).count("zero bytes") == 10
     assert "and 15 more" in str(error.value)
 
@@ -173,7 +173,7 @@ def test_a_class_only_in_val_or_test_is_an_error(split_pets: Path, plant):
 
 def test_a_class_missing_from_val_is_named_and_shifts_no_label(split_pets: Path):
     shutil.rmtree(split_pets / "val" / "cat")
-    data = open_data(split_pets)
+    data = check(split_pets).opened()
     assert [(fault.path, fault.severity) for fault in data.faults] == [("cat", "note")]
     assert data.classes == ("cat", "dog")
     assert set(data.val.labels.tolist()) == {1}
@@ -183,7 +183,7 @@ def test_a_class_with_one_picture_cannot_be_split(pets: Path, plant):
     plant("bird/a.png")
     assert told(pets, "one picture") == {("bird", "error")}
     with pytest.raises(DataError, match="bird"):
-        open_data(pets)
+        check(pets).opened()
 
 
 def test_a_class_with_one_picture_is_noted_where_val_is_given(split_pets: Path, plant):
@@ -199,7 +199,7 @@ def test_classes_that_differ_in_case_are_two_and_warned_of(pets: Path, plant):
     plant("Cat/a.png", "Cat/b.png")
     if not (pets / "Cat").samefile(pets / "cat"):
         assert told(pets, "class map") == {("cat", "warning")}
-        assert open_data(pets).classes == ("Cat", "cat", "dog")
+        assert check(pets).opened().classes == ("Cat", "cat", "dog")
 
 
 @pytest.mark.parametrize(
@@ -224,12 +224,12 @@ def test_arguments_without_effect_are_errors(split_pets: Path):
     with pytest.raises(DataError, match="no file names"):
         check("digits", group_by="(.)")
     with pytest.raises(DataError, match="no effect"):
-        check(split_pets, manifest=open_data(split_pets).manifest(), group_by="(.)")
+        check(split_pets, manifest=check(split_pets).opened().manifest(), group_by="(.)")
 
 
 def test_groups_stay_on_one_side(plant):
     root = plant(*(f"{pet}/p{person}_{i}.png" for pet in ("cat", "dog") for person in range(10) for i in range(3)))
-    data = open_data(root, group_by="^(p[0-9]+)_")
+    data = check(root, group_by="^(p[0-9]+)_").opened()
     sides: dict[str, set[str]] = {}
     for path, split in where(data).items():
         sides.setdefault(path.split("/")[1].split("_")[0], set()).add(split)
@@ -261,42 +261,42 @@ def test_a_report_tells_counts_and_sizes_and_raises_for_no_fault(split_pets: Pat
 
 
 def test_a_manifest_reopens_the_same_split(pets: Path):
-    data = open_data(pets, seed=7, val_fraction=0.3)
+    data = check(pets, seed=7, val_fraction=0.3).opened()
     manifest = Manifest.from_json(data.manifest().to_json())
     assert manifest == data.manifest()
-    again = open_data(pets, manifest=manifest)
+    again = check(pets, manifest=manifest).opened()
     assert again.manifest() == manifest
     assert again.fingerprint() == data.fingerprint()
     assert again.val.paths == data.val.paths
 
 
 def test_a_manifest_ignores_pictures_that_came_later(pets: Path, plant):
-    data = open_data(pets)
+    data = check(pets).opened()
     plant("cat/new.png", "bird/new.png")
-    assert open_data(pets, manifest=data.manifest()).fingerprint() == data.fingerprint()
-    assert open_data(pets, manifest=data.manifest()).classes == ("cat", "dog")
+    assert check(pets, manifest=data.manifest()).opened().fingerprint() == data.fingerprint()
+    assert check(pets, manifest=data.manifest()).opened().classes == ("cat", "dog")
 
 
 def test_a_manifest_reopens_a_folder_that_has_moved(pets: Path, tmp_path: Path):
-    data = open_data(pets)
+    data = check(pets).opened()
     pets.rename(tmp_path / "moved")
-    assert open_data(tmp_path / "moved", manifest=data.manifest()).fingerprint() == data.fingerprint()
+    assert check(tmp_path / "moved", manifest=data.manifest()).opened().fingerprint() == data.fingerprint()
 
 
 def test_a_manifest_names_the_file_that_is_gone_or_has_changed(pets: Path):
-    manifest = open_data(pets).manifest()
+    manifest = check(pets).opened().manifest()
     (pets / "cat" / "1.png").unlink()
     shutil.copy(pets / "dog" / "2.png", pets / "dog" / "5.png")
     with pytest.raises(DataError) as error:
-        open_data(pets, manifest=manifest)
+        check(pets, manifest=manifest).opened()
     assert "2 errors" in str(error.value)
     assert "cat/1.png: there is no such file" in str(error.value)
     assert "dog/5.png: not the file it was" in str(error.value)
 
 
 def test_the_digits_reopen_by_manifest():
-    data = open_data("digits", seed=3)
-    assert open_data("digits", manifest=data.manifest()).manifest() == data.manifest()
+    data = check("digits", seed=3).opened()
+    assert check("digits", manifest=data.manifest()).opened().manifest() == data.manifest()
 
 
 @pytest.mark.parametrize("values", [{}, {"rows": 1}, {"source": "x", "rows": {"train": []}, "classes": []}])
@@ -306,7 +306,7 @@ def test_what_is_no_manifest_is_an_error(values: dict):
 
 
 def test_the_fingerprint_depends_on_pictures_labels_and_splits(pets: Path):
-    before = open_data(pets).fingerprint()
-    assert open_data(pets, seed=1).fingerprint() != before
+    before = check(pets).opened().fingerprint()
+    assert check(pets, seed=1).opened().fingerprint() != before
     (pets / "cat" / "0.png").rename(pets / "dog" / "0b.png")
-    assert open_data(pets).fingerprint() != before
+    assert check(pets).opened().fingerprint() != before

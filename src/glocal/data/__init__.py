@@ -7,7 +7,7 @@ from glocal.data.dataset import Data, Split
 from glocal.data.faults import Fault
 from glocal.data.layout import pictures_below
 from glocal.data.manifest import Manifest
-from glocal.data.opening import Report, check, open_data
+from glocal.data.opening import Report, check
 from glocal.data.pictures import decode
 from glocal.data.preprocess import Preprocess
 
@@ -25,7 +25,6 @@ __all__ = [
     "Split",
     "check",
     "decode",
-    "open_data",
     "pictures_below",
 ]
 

@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Manifest:
-    """A split that can be opened again, exactly: see `open_data(..., manifest=)`."""
+    """A split that can be opened again, exactly: see `check(..., manifest=)`."""
 
     source: str
     seed: int

@@ -1,4 +1,4 @@
-"""From a source to checked splits: `check` tells all it finds, `open_data` refuses what cannot be trusted."""
+"""From a source to checked splits: `check` tells all it finds, and `opened` refuses what cannot be trusted."""
 
 import re
 from collections import Counter
@@ -38,6 +38,12 @@ class Report:
         """Whether the source can be opened."""
         return self.data is not None
 
+    def opened(self) -> Data:
+        """The checked splits; DataError lists what is wrong where there are none."""
+        raise_errors(self.source, self.faults)
+        assert self.data is not None
+        return self.data
+
     def to_json(self) -> dict[str, Any]:
         """Plain data, without the manifest."""
         return {
@@ -51,42 +57,6 @@ class Report:
         }
 
 
-def open_data(
-    source: str | Path,
-    *,
-    seed: int = 0,
-    val_fraction: float | None = None,
-    skip_bad_files: bool = False,
-    group_by: str | None = None,
-    manifest: Manifest | None = None,
-    progress: Progress | None = None,
-) -> Data:
-    """Opens a source after checking every picture in it; DataError lists what is wrong.
-
-    source: "digits", or a folder root/{train,val,test}/CLASS/picture or root/CLASS/picture.
-    val_fraction: share of the pictures that goes to val where the source has no val; a fifth, but at most 5,000 pictures,
-        where it is not given.
-    skip_bad_files: leave out files that cannot be read, and say so, where the default is to refuse.
-    group_by: a regular expression with one group in parentheses, searched in each picture's path below its class folder,
-        without the suffix; pictures for which the group holds the same text stay on one side of a split, and one for which
-        it finds nothing stands alone. `^([^_]+)_` keeps p07_left and p07_right together.
-    manifest: reopens exactly this split instead of making one; DataError names a file that is gone or has changed.
-    progress: called with (files read, files in all).
-    """
-    report = check(
-        source,
-        seed=seed,
-        val_fraction=val_fraction,
-        skip_bad_files=skip_bad_files,
-        group_by=group_by,
-        manifest=manifest,
-        progress=progress,
-    )
-    raise_errors(report.source, report.faults)
-    assert report.data is not None
-    return report.data
-
-
 def check(
     source: str | Path,
     *,
@@ -97,7 +67,17 @@ def check(
     manifest: Manifest | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Reads every picture of a source and reports all faults; the arguments are those of `open_data`.
+    """Reads every picture of a source and reports all faults; `check(...).opened()` is the data, or a DataError.
+
+    source: "digits", or a folder root/{train,val,test}/CLASS/picture or root/CLASS/picture.
+    val_fraction: share of the pictures that goes to val where the source has no val; a fifth, but at most 5,000 pictures,
+        where it is not given.
+    skip_bad_files: leave out files that cannot be read, and say so, where the default is to refuse.
+    group_by: a regular expression with one group in parentheses, searched in each picture's path below its class folder,
+        without the suffix; pictures for which the group holds the same text stay on one side of a split, and one for which
+        it finds nothing stands alone. `^([^_]+)_` keeps p07_left and p07_right together.
+    manifest: reopens exactly this split instead of making one; DataError names a file that is gone or has changed.
+    progress: called with (files read, files in all).
 
     DataError only where there is nothing to check (no such folder, a file, an empty folder) or for the arguments.
     """

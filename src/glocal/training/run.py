@@ -12,7 +12,7 @@ import torch
 import yaml
 from rich.console import Console
 
-from glocal.data import Data, open_data
+from glocal.data import Data, check
 from glocal.design import Architecture, adapt, cost, load
 from glocal.design.text import count
 from glocal.errors import RecipeError, WeightError
@@ -83,14 +83,14 @@ def train(
     """
     settings = dict(settings or {})
     early = _check_early(recipe, config=config, settings=settings, weights=weights, device=device)
-    data = open_data(
+    data = check(
         source,
         seed=early.seed,
         val_fraction=val_fraction,
         skip_bad_files=skip_bad_files,
         group_by=group_by,
         progress=progress,
-    )
+    ).opened()
     resolved, origins = resolve(
         recipe or suggest(data.source, data.typical_size), config=config, settings=settings, origin=origin
     )
@@ -127,12 +127,12 @@ def resume(
     run = RunFolder.find(folder)
     run.sweep()
     about = yaml.safe_load(run.settings.read_text())
-    data = open_data(
+    data = check(
         about["data"]["source"],
         skip_bad_files=about["data"]["skip_bad_files"],
         manifest=run.manifest(),
         progress=progress,
-    )
+    ).opened()
     recipe = Recipe().merged(about["settings"])
     arch = load(yaml.safe_load((run.path / "architecture.yaml").read_text()), vocabulary())
     torch.manual_seed(recipe.seed)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import yaml
 
-from glocal.data import Data, decode, open_data, pictures_below
+from glocal.data import Data, check, decode, pictures_below
 from glocal.data.preprocess import Preprocess
 from glocal.errors import DataError
 from glocal.net import Network
@@ -72,11 +72,11 @@ def _weights_of(weights: str | Path) -> tuple[Path, RunFolder | None]:
 
 def _data_of(run: RunFolder | None, source: str | Path | None, *, skip_bad_files: bool) -> Data:
     if source is not None:
-        return open_data(source, skip_bad_files=skip_bad_files)
+        return check(source, skip_bad_files=skip_bad_files).opened()
     if run is None:
         raise DataError("these weights lie in no run's folder; name the pictures to evaluate on")
     about = yaml.safe_load(run.settings.read_text())["data"]
-    return open_data(about["source"], skip_bad_files=about["skip_bad_files"], manifest=run.manifest())
+    return check(about["source"], skip_bad_files=about["skip_bad_files"], manifest=run.manifest()).opened()
 
 
 @dataclass(frozen=True)
