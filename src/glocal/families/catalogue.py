@@ -14,10 +14,11 @@ from typing import Any
 from glocal import design
 from glocal.design import Architecture, Grid, Op, Part, Word, load
 from glocal.errors import ArchitectureError
-from glocal.families import coatnet, compact, convmixer, convnext, glit, mixture, resnet, roadmap, vit
+from glocal.families import coatnet, coatnet_timm, compact, convmixer, convnext, glit, mixture, resnet, roadmap, vit
 
 FAMILIES: dict[str, ModuleType] = {
     "coatnet": coatnet,
+    "coatnet_timm": coatnet_timm,
     "compact": compact,
     "convmixer": convmixer,
     "convnext": convnext,
@@ -29,6 +30,10 @@ FAMILIES: dict[str, ModuleType] = {
 WORDS: tuple[type[Word], ...] = (
     coatnet.MBConv,
     coatnet.RelativeTransformer,
+    coatnet_timm.ConvNeXtRW,
+    coatnet_timm.EarlyMBConvRW,
+    coatnet_timm.MBConvRW,
+    coatnet_timm.TransformerRW,
     compact.CompactLayer,
     convmixer.ConvMixerLayer,
     convnext.ConvNeXtBlock,

@@ -6,15 +6,37 @@ theirs lies (`forms`). Where two words use one name of ours, a row says whose it
 The first row that fits counts. A table is used in both directions, and every weight must have a row (`translate`).
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
+
+from glocal.design import Architecture, Mean, Norm, RelativeAttention
+from glocal.design.cost import ops
+
+
+def _any(_: Architecture) -> bool:
+    return True
+
+
+def _pools_first(arch: Architecture) -> bool:
+    """Whether the head's norm follows its pooling: the same weights make another function where it does not."""
+    return isinstance(arch.head[0], Mean)
+
+
+def _biased_logits(arch: Architecture) -> bool:
+    """Whether no attention has its offsets after the softmax, which timm's never has."""
+    return not any(isinstance(op, RelativeAttention) and op.merge == "after" for _, op, _ in ops(arch))
 
 
 class Source(NamedTuple):
-    """Whose names they are, the rows for learned weights and running statistics, and those for tables that are computed."""
+    """Whose names they are, the rows for learned weights and running statistics, and those for tables that are computed.
+
+    `holds` tells whether an architecture is one whose weights this source keeps under these names.
+    """
 
     name: str
     rows: dict[str, str]
     computed: dict[str, str] = {}  # noqa: RUF012
+    holds: Callable[[Architecture], bool] = _any
 
 
 _BLOCK = "stages.0.blocks.{j}"
@@ -106,6 +128,7 @@ FACEBOOK = Source(
         "head.norm1": "norm",
         "head.linear1": "head",
     },
+    holds=_pools_first,
 )
 
 FACEBOOK_ISOTROPIC = Source(
@@ -116,6 +139,7 @@ FACEBOOK_ISOTROPIC = Source(
         "head.norm1": "norm",
         "head.linear1": "head",
     },
+    holds=_pools_first,
 )
 
 TIMM_CONVNEXT = Source(
@@ -129,15 +153,21 @@ TIMM_CONVNEXT = Source(
         "head.norm1": "head.norm",
         "head.linear1": "head.fc",
     },
+    holds=_pools_first,
 )
 
 # timm keeps the dense layers of Atto to Nano, and of hnf, as 1 x 1 convolutions
 TIMM_CONVNEXT_CONV = Source(
     "timm (ConvNeXt, conv_mlp)",
     {**TIMM_CONVNEXT.rows, **_convnext(_ANY, "conv_dw", "norm", "mlp.fc1|1x1", "mlp.fc2|1x1", "gamma")},
+    holds=_pools_first,
 )
 
-TIMM_CONVNEXT_HNF = Source("timm (ConvNeXt, head norm first)", {**TIMM_CONVNEXT_CONV.rows, "head.norm1": "norm_pre"})
+TIMM_CONVNEXT_HNF = Source(
+    "timm (ConvNeXt, head norm first)",
+    {**TIMM_CONVNEXT_CONV.rows, "head.norm1": "norm_pre"},
+    holds=lambda arch: isinstance(arch.head[0], Norm),
+)
 
 TORCHVISION_CONVNEXT = Source(
     "torchvision (ConvNeXt)",
@@ -150,6 +180,7 @@ TORCHVISION_CONVNEXT = Source(
         "head.norm1": "classifier.0",
         "head.linear1": "classifier.2",
     },
+    holds=_pools_first,
 )
 
 RESNET = Source(
@@ -195,6 +226,56 @@ TIMM_COATNET = Source(
         "head.linear1": "head.pre_logits.fc",
         "head.linear2": "head.fc",
     },
+    holds=_biased_logits,
+)
+
+
+def _of(word: str, **rows: str) -> dict[str, str]:
+    """Rows of the layers in the first branch of a word."""
+    return {f"{_ANY}.{word}.residual1.branch.{ours}": f"{_ANY}.{theirs}" for ours, theirs in rows.items()}
+
+
+_MBCONV_RW = {
+    "norm1": "pre_norm",
+    "linear1": "conv1_1x1|1x1",
+    "norm2": "norm1",
+    "depthwise1": "conv2_kxk",
+    "norm3": "norm2",
+    "linear2": "conv3_1x1|1x1",
+}
+
+TIMM_COATNET_RW = Source(
+    "timm (CoAtNet, rw)",
+    {
+        "stem": "stem",
+        **_of("MBConvRW", **_MBCONV_RW),
+        **_of("EarlyMBConvRW", **_MBCONV_RW),
+        # by the place of squeeze-excite in the sentence
+        f"{_ANY}.MBConvRW.residual1.branch.squeeze_excite1.squeeze": f"{_ANY}.se.fc1|1x1",
+        f"{_ANY}.MBConvRW.residual1.branch.squeeze_excite1.excite": f"{_ANY}.se.fc2|1x1",
+        f"{_ANY}.EarlyMBConvRW.residual1.branch.squeeze_excite1.squeeze": f"{_ANY}.se_early.fc1|1x1",
+        f"{_ANY}.EarlyMBConvRW.residual1.branch.squeeze_excite1.excite": f"{_ANY}.se_early.fc2|1x1",
+        **_of("ConvNeXtRW", conv1="conv_dw", norm1="norm", linear1="mlp.fc1|1x1", linear2="mlp.fc2|1x1"),
+        f"{_ANY}.ConvNeXtRW.residual1.branch.scale1.weight": f"{_ANY}.ls.gamma",
+        f"{_ANY}.residual1.shortcut.linear1": f"{_ANY}.shortcut.expand|1x1",
+        # the first block of a stage pools, for which timm nests its norm
+        "stages.{i}.blocks.0.TransformerRW.residual1.branch.norm1": "stages.{i}.blocks.0.norm1.norm",
+        **_of("TransformerRW", norm1="norm1"),
+        f"{_ANY}.TransformerRW.residual1.branch.scale1.weight": f"{_ANY}.ls1.gamma",
+        f"{_BRANCH}.relative_attention1.qkv": f"{_ANY}.attn.qkv|by head",
+        f"{_BRANCH}.relative_attention1.project": f"{_ANY}.attn.proj|1x1",
+        f"{_BRANCH}.relative_attention1.table": f"{_ANY}.attn.rel_pos.relative_position_bias_table|offsets",
+        f"{_BRANCH}.log_relative_attention1.qkv": f"{_ANY}.attn.qkv|by head",
+        f"{_BRANCH}.log_relative_attention1.project": f"{_ANY}.attn.proj|1x1",
+        f"{_BRANCH}.log_relative_attention1.inner": f"{_ANY}.attn.rel_pos.mlp.fc1",
+        f"{_BRANCH}.log_relative_attention1.outer": f"{_ANY}.attn.rel_pos.mlp.fc2",
+        f"{_ANY}.residual2.branch.norm1": f"{_ANY}.norm2",
+        f"{_ANY}.residual2.branch.linear1": f"{_ANY}.mlp.fc1|1x1",
+        f"{_ANY}.residual2.branch.linear2": f"{_ANY}.mlp.fc2|1x1",
+        f"{_ANY}.residual2.branch.scale1.weight": f"{_ANY}.ls2.gamma",
+        "head.norm1": "norm",
+        "head.linear1": "head.fc",
+    },
 )
 
 _HEADS = f"{_BLOCK}.residual1.branch"
@@ -202,7 +283,7 @@ _HEADS = f"{_BLOCK}.residual1.branch"
 GLIT = Source(
     "bychen515/GLiT",
     {
-        "stem.conv1": "patch_embed.proj",
+        "stem.patches1": "patch_embed.proj",
         "stem.class_token1.token": "cls_token",
         "stem.learned_position1.table": "pos_embed",
         **{
@@ -248,4 +329,5 @@ SOURCES = (
     TIMM_CONVNEXT,
     TIMM_CONVNEXT_HNF,
     TIMM_COATNET,
+    TIMM_COATNET_RW,
 )
