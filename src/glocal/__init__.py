@@ -12,9 +12,11 @@ from glocal.families import architecture, list_models
 
 if TYPE_CHECKING:
     from glocal.data import check
+    from glocal.net.fuse import fuse
     from glocal.training.run import resume, train
     from glocal.training.use import evaluate, predict
     from glocal.weights import create_model
+    from glocal.weights.registry import register_with_timm
 
 __version__ = "0.1.0"
 __all__ = [
@@ -27,8 +29,10 @@ __all__ = [
     "errors",
     "evaluate",
     "families",
+    "fuse",
     "list_models",
     "predict",
+    "register_with_timm",
     "resume",
     "train",
 ]
@@ -36,8 +40,10 @@ __all__ = [
 _LATER = {
     "check": "glocal.data",
     "create_model": "glocal.weights",
+    "fuse": "glocal.net.fuse",
     "evaluate": "glocal.training.use",
     "predict": "glocal.training.use",
+    "register_with_timm": "glocal.weights.registry",
     "resume": "glocal.training.run",
     "train": "glocal.training.run",
 }
