@@ -1,9 +1,10 @@
 """A training step of ours against the same network written by hand, module by module: time, memory, and the same losses.
 
-    python benchmarks/training_step.py [--repeats 5] [--steps 2] [--threads 2]
+    python benchmarks/training_step.py [name ...] [--repeats 5] [--steps 2] [--threads 2]
 
-ViT-Tiny against timm's vit_tiny_patch16_224 (224 pixels, batch 8); ConvMixer-256/8 (k 5, p 2) against the authors' plain
-nn.Sequential (32 pixels, batch 64). A step is forward, cross-entropy, backward, AdamW, in float32 on the CPU.
+Networks against timm's of the same function, at 224 pixels and small batches; ConvMixer-256/8 (k 5, p 2) against the
+authors' plain nn.Sequential (32 pixels, batch 64). No stochastic depth. A step is forward, cross-entropy, backward, AdamW,
+in float32 on the CPU.
 
 Time: rounds of `steps` steps of ours and of theirs in turn, after one warm-up round each; the median of `repeats` rounds.
 Memory: two processes that import the same modules and take three steps; the peak resident set (VmHWM, Linux) above that
@@ -24,8 +25,9 @@ import torch
 from torch import Tensor, nn
 
 import glocal
+from glocal.families.catalogue import timm_arguments
 from glocal.weights import export
-from glocal.weights.tables import LOCUSLAB, TIMM_VIT, Source
+from glocal.weights.tables import LOCUSLAB, TIMM_COATNET, TIMM_CONVMIXER, TIMM_CONVNEXT, TIMM_VIT, Source
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -60,6 +62,10 @@ def plain_convmixer() -> nn.Module:
 # name of ours, what theirs is made by, names that copy the weights, side, batch, classes
 CASES: dict[str, tuple[str, Callable[[], nn.Module], Source, int, int, int]] = {
     "vit_tiny": ("timm", lambda: timm.create_model("vit_tiny_patch16_224"), TIMM_VIT, 224, 8, 1000),
+    "deit_tiny": ("timm", lambda: timm.create_model("deit_tiny_patch16_224"), TIMM_VIT, 224, 8, 1000),
+    "convnext_tiny": ("timm", lambda: timm.create_model("convnext_tiny"), TIMM_CONVNEXT, 224, 4, 1000),
+    "coatnet_0": ("timm", lambda: timm.create_model(**timm_arguments("coatnet_0")), TIMM_COATNET, 224, 4, 1000),
+    "convmixer_768_32": ("timm", lambda: timm.create_model("convmixer_768_32"), TIMM_CONVMIXER, 224, 1, 1000),
     "convmixer_256_8_p2_k5_32": ("plain", plain_convmixer, LOCUSLAB, 32, 64, 10),
 }
 
@@ -87,7 +93,7 @@ def pair(name: str) -> tuple[Trainer, Trainer]:
     """Ours, and theirs with our weights."""
     _, make, source, side, batch, classes = CASES[name]
     torch.manual_seed(0)
-    ours, theirs = glocal.create_model(name), make()
+    ours, theirs = glocal.create_model(name, drop_path_rate=0.0), make()
     theirs.load_state_dict({key: t.clone() for key, t in export(ours, source).items()})
     return tuple(Trainer(n, side=side, batch=batch, classes=classes) for n in (ours, theirs))  # type: ignore[return-value]
 
@@ -128,6 +134,7 @@ def peak_of_three_steps(name: str, which: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", default=list(CASES))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
@@ -141,7 +148,8 @@ def main() -> None:
     wide = (-26, -7, 8, 8, 6, 9, 8, 6, 9)
     heads = ("network", "against", "ms ours", "theirs", "ratio", "MiB ours", "theirs", "ratio", "loss gap")
     print(" ".join(f"{head:<{-w}}" if w < 0 else f"{head:>{w}}" for head, w in zip(heads, wide, strict=True)))
-    for name, (against, *_) in CASES.items():
+    for name in args.names:
+        against = CASES[name][0]
         a, b = pair(name)
         gap = max(abs(a.step() - b.step()) for _ in range(10))
         ours, theirs = seconds((a, b), repeats=args.repeats, steps=args.steps)

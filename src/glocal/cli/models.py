@@ -1,7 +1,10 @@
 """The verbs about networks: models, show, benchmark."""
 
+import csv
 import json
 from enum import StrEnum
+from functools import cache
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +17,7 @@ from glocal.design import show as page
 from glocal.design.text import count, words
 from glocal.errors import ArchitectureError, RecipeError
 from glocal.families import architecture, list_models
-from glocal.families.catalogue import timm_arguments
+from glocal.families.catalogue import published, timm_arguments
 
 
 class Order(StrEnum):
@@ -37,23 +40,51 @@ def list_all(
     if sort is not Order.name:
         found.sort(key=lambda arch: getattr(cost(arch), sort.value))
     if as_json:
-        print(json.dumps([_summary(arch) for arch in found]))
+        print(json.dumps([_plain(arch) for arch in found]))
         return
-    table = Table(
-        "model", "weights", "multiply-adds", "picture", "classes", box=None, header_style="bold", pad_edge=False
-    )
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = Table(*COLUMNS, box=None, header_style="bold", pad_edge=False)
+    for heading, column in zip(COLUMNS, table.columns, strict=True):
+        column.justify = "left" if heading in ("name", "picture") else "right"
+    table.columns[0].min_width = max(len(arch.name) for arch in found)
     for arch in found:
-        size = cost(arch)
-        classes = arch.head[-1].out(arch.image).c
-        table.add_row(arch.name, count(size.params), count(size.macs), str(arch.image), str(classes))
+        said = summary(arch)
+        table.add_row(*(str(said[heading] or "") for heading in COLUMNS))
     Console().print(table)
+    print("\ntop-1: ImageNet-1K at 224, as printed where --json says")
+    print(f"images/s: {_speeds()['name']}; `glocal benchmark MODEL` measures here")
 
 
-def _summary(arch: Architecture) -> dict[str, object]:
-    size = cost(arch)
-    return {"name": arch.name, "params": size.params, "macs": size.macs, "image": list(arch.image)}
+SPEEDS = Path(__file__).parent.parent / "families" / "speeds.csv"  # written by benchmarks/models.py
+COLUMNS = ("name", "weights", "MACs", "picture", "classes", "top-1", "images/s")
+
+
+@cache
+def _speeds() -> dict[str, str]:
+    """Images/s by name; under "name" how they were measured."""
+    with SPEEDS.open(newline="") as file:
+        return dict(csv.reader(file))
+
+
+def summary(arch: Architecture) -> dict[str, str | int | None]:
+    """What a line of the list says of an architecture: sizes, a paper's ImageNet-1K top-1 with its place, our speed."""
+    size, (top1, source) = cost(arch), published(arch.name) or (None, None)
+    return {
+        "name": arch.name,
+        "weights": count(size.params),
+        "MACs": count(size.macs),
+        "picture": str(arch.image),
+        "classes": arch.head[-1].out(arch.image).c,
+        "top-1": f"{top1} %" if top1 else None,
+        "source": source,
+        "images/s": _speeds().get(arch.name),
+    }
+
+
+def _plain(arch: Architecture) -> dict[str, object]:
+    size, (top1, source) = cost(arch), published(arch.name) or (None, None)
+    plain = {"name": arch.name, "params": size.params, "macs": size.macs, "image": list(arch.image)}
+    speed = _speeds().get(arch.name)
+    return {**plain, "top1": top1, "source": source, "images_per_s": float(speed) if speed else None}
 
 
 def show(
@@ -70,7 +101,7 @@ def show(
         raise RecipeError("--ops, --yaml, --python and --json each choose the form; give one")
     arch = adapt(architecture(model), size=size_of(img_size), classes=classes)
     if as_json:
-        print(json.dumps({**_summary(arch), "architecture": dump(arch)}))
+        print(json.dumps({**_plain(arch), "architecture": dump(arch)}))
     elif yaml:
         from yaml import safe_dump
 
@@ -97,6 +128,7 @@ def benchmark(
     rounds: Annotated[int, typer.Option(help="Passes that are timed, after five that are not.")] = 30,
     bf16: Annotated[bool, typer.Option("--bf16", help="Under bfloat16 autocast.")] = False,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    fused: Annotated[bool, typer.Option("--fused", help="Beside the network fused for evaluation.")] = False,
     timm: Annotated[bool, typer.Option("--timm", help="Beside the same network from timm, in turns.")] = False,
     device: DEVICE = "auto",
     as_json: JSON = False,
@@ -105,6 +137,7 @@ def benchmark(
     import torch
 
     from glocal.net import Network
+    from glocal.net.fuse import fuse
     from glocal.net.latency import measure
     from glocal.training.device import pick_device
 
@@ -119,6 +152,8 @@ def benchmark(
         beside = {f"{arch.name} (timm)": _of_timm(arch)} if timm else {}
         for b in batch_size:
             networks = {arch.name: Network(arch), **beside}
+            if fused:
+                networks[f"{arch.name} (fused)"] = fuse(networks[arch.name])
             found = measure(networks, arch.image, batch_size=b, device=place, rounds=rounds, bf16=bf16)
             for label, t in found.items():
                 row = {"batch_size": b, "images_per_s": t.images_per_s, "p50_ms": t.p50_ms, "p95_ms": t.p95_ms}
@@ -143,4 +178,7 @@ def _of_timm(arch: Architecture):  # type: ignore[no-untyped-def]  # timm has no
         raise ArchitectureError(f"timm has no {arch.name}; leave --timm out")
     import timm
 
-    return timm.create_model(**theirs)
+    network = timm.create_model(**theirs)
+    if hasattr(network, "set_input_size"):
+        network.set_input_size(img_size=(arch.image.h, arch.image.w))
+    return network

@@ -54,18 +54,19 @@ class GridAttention(Attention):
 class RelativeAttention(Attention):
     """Attention over a grid with a bias read from a table of offsets (CoAtNet, Eq. 3).
 
-    In evaluation without gradients the bias is kept between calls; training mode, loading, another device or type, and any
-    change of the table in place let it go. It is no part of a checkpoint.
+    `form` reads the bias from the table: `gathered_bias`, or `einsum_bias` for hardware whose gathers are slow (the paper's
+    TPUs). On the CPU, where the gather costs something, evaluation without gradients keeps the bias while the table stays
+    the same to the bit; training mode and another device or type let it go. It is no part of a checkpoint.
     """
 
-    index: Tensor
+    frozen: Tensor | None
 
     def __init__(self, c: int, *, grid: Size, merge: str, **attention: Any) -> None:
         super().__init__(c, **attention)
-        self.grid, self.merge = grid, merge
+        self.grid, self.merge, self.form = grid, merge, gathered_bias
         self.table = nn.Parameter(torch.zeros(self.heads, 2 * grid[0] - 1, 2 * grid[1] - 1))
-        self.register_buffer("index", offsets(*grid), persistent=False)
-        self._kept: tuple[Any, Tensor] | None = None
+        self._kept: tuple[Size, Tensor, Tensor] | None = None
+        self.register_buffer("frozen", None, persistent=False)
 
     def carried(self, table_hUV: Tensor, grid: Size | None = None) -> Tensor:
         """A table of another grid on this layer's, bilinearly; one that already fits is returned as it is."""
@@ -75,19 +76,23 @@ class RelativeAttention(Attention):
 
     def bias(self, grid: Size) -> Tensor:
         """(heads, N, N) for the N positions of a grid, row by row; of another grid than the layer's from a resized table."""
-        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
+        if self.frozen is not None and grid == self.grid:
+            return self.frozen
+        learning = self.training or (torch.is_grad_enabled() and self.table.requires_grad)
+        if learning or not self.table.is_cpu or torch.compiler.is_compiling():
             return self._read(grid)
-        key = (grid, self.table.device, self.table.dtype, self.table.data_ptr(), self.table._version)
-        if self._kept is None or self._kept[0] != key:
-            self._kept = key, self._read(grid)
-        return self._kept[1]
+        if self._kept is None or self._kept[0] != grid or not torch.equal(self._kept[1], self.table):
+            with torch.inference_mode(mode=False), torch.no_grad():  # so that it can be used outside inference mode too
+                self._kept = grid, self.table.clone(), self._read(grid)
+        return self._kept[2]
+
+    def freeze(self) -> None:
+        """Keeps the bias for good, whatever becomes of the table."""
+        with torch.no_grad():
+            self.frozen = self._read(self.grid)
 
     def _read(self, grid: Size) -> Tensor:
-        table_hUV = resized_table(self.table, grid)
-        if self.table.is_cuda and torch.are_deterministic_algorithms_enabled():
-            return einsum_bias(table_hUV, *grid)  # the gather's gradient adds up in an order that varies
-        index = self.index if grid == self.grid else offsets(*grid).to(self.table.device)
-        return table_hUV.flatten(1)[:, index]
+        return self.form(resized_table(self.table, grid), *grid)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """BCHW -> B(width)HW."""
@@ -121,7 +126,7 @@ class LogRelativeAttention(Attention):
         """BCHW -> B(width)HW."""
         h, w = x_BCHW.shape[2:]
         table_UVh = self.outer(functional.relu(self.inner(log_offsets(h, w).to(self.inner.weight))))
-        bias_hNN = table_UVh.flatten(0, 1)[offsets(h, w).to(x_BCHW.device)].permute(2, 0, 1)
+        bias_hNN = gathered_bias(table_UVh.permute(2, 0, 1), h, w)
         x_BhND = self.look(*self.heads_of(x_BCHW.flatten(2).mT), bias_hNN)
         return self.joined(x_BhND).mT.unflatten(2, (h, w))
 
@@ -148,15 +153,14 @@ class AreaAttention(Attention):
         return self.joined(torch.cat((far, near), 2))
 
 
-def offsets(h: int, w: int) -> Tensor:
-    """Entry of the flattened (2h-1, 2w-1) table of offsets for every pair of positions of an h x w grid.
+def gathered_bias(table_hUV: Tensor, h: int, w: int) -> Tensor:
+    """The bias of every pair of positions of an h x w grid, read from a table of their offsets: (heads, h*w, h*w).
 
-    Returns int64 (h*w, h*w); entry [i, j] is (row of i - row of j + h - 1) (2w - 1) + (column of i - column of j + w - 1),
-    so that it depends only on position i minus position j: attention that reads its bias through it looks alike
-    everywhere (CoAtNet, Eq. 3).
+    Entry [i, j] is at (row of i - row of j + h - 1, column of i - column of j + w - 1), so that it depends only on position i
+    minus position j: attention that reads its bias through it looks alike everywhere (CoAtNet, Eq. 3). The rows of a query
+    are a window of the table, read backwards; no index is needed.
     """
-    y, x = torch.arange(h * w) // w, torch.arange(h * w) % w
-    return (y[:, None] - y + h - 1) * (2 * w - 1) + (x[:, None] - x + w - 1)
+    return table_hUV.unfold(1, h, 1).unfold(2, w, 1).flip(3, 4).flatten(3).flatten(1, 2)
 
 
 def einsum_bias(table_hUV: Tensor, h: int, w: int) -> Tensor:
@@ -180,4 +184,4 @@ def log_offsets(h: int, w: int) -> Tensor:
     """(2h-1, 2w-1, 2): sign(d) log(1 + |d|) of the row and column offsets d."""
     d = torch.meshgrid(torch.arange(1 - h, h), torch.arange(1 - w, w), indexing="ij")
     d_UV2 = torch.stack(d, -1).float()
-    return d_UV2.sign() * d_UV2.abs().log1p()
+    return d_UV2.sign() * (1 + d_UV2.abs()).log()

@@ -28,6 +28,12 @@ def build(sentence: Sentence, s: Shape) -> nn.Sequential:
         # The two commute, since rectifying keeps the order of numbers; pooled first, fewer are left to rectify.
         if isinstance(op, design.Act) and op.kind == "relu" and isinstance(after, design.Pool) and after.kind == "max":
             made[i], made[i + 1] = made[i + 1], made[i]
+    for (_, before, _), (_, _, module) in pairwise(made):
+        # in place where the layer before has no use for what it made
+        if isinstance(module, nn.ReLU) and isinstance(
+            before, design.Conv | design.Depthwise | design.Linear | design.Norm
+        ):
+            module.inplace = True
     return nn.Sequential(OrderedDict((name, module) for name, _, module in made))
 
 
@@ -93,7 +99,7 @@ def _(op: design.Norm, s: Shape) -> nn.Module:
 
 @layer.register
 def _(op: design.Act, s: Shape) -> nn.Module:
-    return ACTIVATIONS[op.kind]()
+    return layers.GELU2d() if op.kind == "gelu" and isinstance(s, Grid) else ACTIVATIONS[op.kind]()
 
 
 @layer.register

@@ -15,8 +15,9 @@ def initialise(op: Op, layer: nn.Module, *, scheme: str) -> None:
     "torch": PyTorch's defaults (ConvMixer). "vit": truncated normal of 0.02 for dense layers and class token, biases 0
     (DeiT, Section 6; GLiT's code, which leaves convolutions alone). "compact": the same for dense layers, the class token
     0, convolutions Kaiming-normal by fan-in, the patch embedding's bias left uniform (authors' code). "normal": normal of
-    0.02 for all dense layers and convolutions, biases 0 (ConvNeXt's code, whose truncation at 2 cuts nothing; the code of
-    CoAtNet's authors for MaxViT). "resnet": convolutions Kaiming-normal by fan-out (torchvision).
+    0.02 for all dense layers and convolutions, biases 0 (ConvNeXt's code, whose truncation at 2 cuts nothing; what CoAtNet's
+    paper leaves unsaid, as in the code of MaxViT, its successor). "resnet": convolutions Kaiming-normal by fan-out
+    (torchvision).
     """
     if isinstance(op, LearnedPosition) and isinstance(layer, layers.Position):
         nn.init.trunc_normal_(layer.table, std=op.std)

@@ -33,16 +33,24 @@ def measure(
     warmup: int = 5,
     bf16: bool = False,
 ) -> dict[str, Timing]:
-    """Times the forward pass of networks on pictures of (channels, height, width), in evaluation mode, taking turns."""
+    """Times the forward pass of networks on pictures of (channels, height, width), in evaluation mode, taking turns.
+
+    `rounds` passes of each are timed, after `warmup` that are not. A turn is three passes after one that is not timed,
+    which finds the caches as the others left them: a network that is in use runs warm.
+    """
     x = torch.randn(batch_size, *size, device=device)
-    ready = {name: network.to(device).eval() for name, network in networks.items()}
-    taken: dict[str, list[float]] = {name: [] for name in ready}
+    ready = [(name, network.to(device).eval()) for name, network in networks.items()]
+    taken: dict[str, list[float]] = {name: [] for name, _ in ready}
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        for i in range(warmup + rounds):
-            for name, network in ready.items():
-                seconds = _timed(lambda network=network: network(x), device)  # type: ignore[misc]
-                if i >= warmup:
-                    taken[name].append(1000 * seconds)
+        for _, network in ready * warmup:
+            network(x)
+        turn = 0
+        while any(len(ms) < rounds for ms in taken.values()):
+            first = turn % len(ready)  # nobody always comes first, or after the same other
+            for name, network in (*ready[first:], *ready[:first]):
+                ms = [1000 * _timed(lambda network=network: network(x), device) for _ in range(4)]  # type: ignore[misc]
+                taken[name] += ms[1:]
+            turn += 1
     return {
         name: Timing(batch_size, statistics.median(ms), statistics.quantiles(ms, n=20)[-1])
         for name, ms in taken.items()

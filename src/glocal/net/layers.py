@@ -90,6 +90,14 @@ def _sequence(x_BC1N: Tensor) -> Tensor:
     return x_BC1N.squeeze(2).mT
 
 
+class GELU2d(nn.GELU):
+    """GELU on a grid, given to PyTorch as the plain row of numbers that it is in memory, for which there is faster code."""
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Same shape."""
+        return super().forward(x_BCHW.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 class Gate(nn.Module):
     """GLU: the first half of the channels times the sigmoid of the second."""
 
@@ -248,7 +256,7 @@ class Residual(nn.Module):
     """shortcut(x) + branch(x). In training the branch is dropped for a share `drop_path` of the pictures, and scaled up
     for the rest so that its mean stays (stochastic depth, Huang et al. 2016)."""
 
-    def __init__(self, branch: nn.Module, shortcut: nn.Module) -> None:
+    def __init__(self, branch: nn.Sequential, shortcut: nn.Sequential) -> None:
         super().__init__()
         self.branch, self.shortcut, self.drop_path = branch, shortcut, 0.0
 

@@ -1,6 +1,7 @@
 """An architecture with weights: a fold of its parts into one torch module, with the methods timm's users expect."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +12,10 @@ from glocal.design.cost import ops
 from glocal.design.op import steps
 from glocal.errors import ShapeError
 from glocal.net import layers
+from glocal.net.attention import RelativeAttention
 from glocal.net.build import build, layer
 from glocal.net.init import initialise
+from glocal.net.pyramid import Pyramid, reads_one_size
 
 
 class Network(nn.Module):
@@ -27,7 +30,7 @@ class Network(nn.Module):
         self.head = built["head"]
         self._pooled_at = head_split(arch)
         self._channels_last = _gains_from_channels_last(arch)
-        self._positions = any(isinstance(module, layers.Position) for module in self.modules())
+        self._sizes = {(arch.image.h, arch.image.w)}
         blocks = [module for path, module in built.items() if ".blocks." in path]
         for i, block in enumerate(blocks):
             _set_drop_path(block, arch.drop_path * i / max(1, len(blocks) - 1))
@@ -53,17 +56,36 @@ class Network(nn.Module):
                 f"{self.arch.name} reads (batch, {self.arch.image.c}, height, width), not {tuple(x_BCHW.shape)}; "
                 "create_model(..., in_chans=) changes the channels"
             )
-        size = tuple(x_BCHW.shape[2:])
-        if size != (self.arch.image.h, self.arch.image.w) and self._positions:
-            raise ShapeError(
-                f"{self.arch.name} has positions for pictures of {self.arch.image.h}x{self.arch.image.w}, not "
-                f"{size[0]}x{size[1]}; build it for that size: create_model(..., img_size={size})"
-            )
+        if not torch.compiler.is_compiling():
+            self._check_size((x_BCHW.shape[2], x_BCHW.shape[3]))
         layout = torch.channels_last if self._channels_last else torch.contiguous_format
         x = self.stages(self.stem(x_BCHW.contiguous(memory_format=layout)))
         for module in [*self.head][: self._pooled_at]:
             x = module(x)
         return x
+
+    def _check_size(self, size: tuple[int, int]) -> None:
+        if size in self._sizes:
+            return
+        arch = self.arch
+        if reads_one_size(arch) or any(isinstance(module, RelativeAttention) for module in self.modules()):
+            raise ShapeError(
+                f"{arch.name} has positions for pictures of {arch.image.h}x{arch.image.w}, not {size[0]}x{size[1]}; "
+                f"build it for that size: create_model(..., img_size={size}), or take network.resized({size})"
+            )
+        adapt(arch, size=size)
+        self._sizes.add(size)
+
+    def resized(self, size: int | tuple[int, int]) -> "Network":
+        """A copy for pictures of another size, one side or (height, width): tables of positions and offsets are carried to
+        the new grid as their papers do, all other weights are the same numbers. ShapeError where the size does not fit."""
+        other = Network(adapt(self.arch, size=size)).to(next(self.parameters())).train(self.training)
+        state = self.state_dict()
+        for key in [key for key in state if key.endswith(".table")]:
+            path = key.removesuffix(".table")
+            state[key] = other.get_submodule(path).carried(state[key], self.get_submodule(path).grid)  # type: ignore[operator]
+        other.load_state_dict(state)
+        return other
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """Features to logits (B, num_classes), or with `pre_logits` to what the classifier reads (B, num_features)."""
@@ -75,6 +97,13 @@ class Network(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Pictures to logits (B, num_classes)."""
         return self.forward_head(self.forward_features(x_BCHW))
+
+    def features(self, levels: Sequence[int] | None = None, *, norm: bool = False) -> Pyramid:
+        """Stem and stages, shared with this network, as maps for detectors and segmenters; all levels, or those of an index.
+
+        With `norm`, each map gets a new LayerNorm of its own, as in ConvNeXt's detection code.
+        """
+        return Pyramid(self.arch, self.stem, self.stages, levels=levels, norm=norm, channels_last=self._channels_last)
 
     def get_classifier(self) -> nn.Module:
         """The last linear layer, or the identity where there is none."""
