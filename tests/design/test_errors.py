@@ -43,7 +43,7 @@ TOKENS = (Patches(8, 2), Flatten())
 BROKEN = {
     "patches that do not divide": (
         drawn((Patches(8, 4),)),
-        r"drawing, stem, given 3x30x32: 30x32 pixels do not divide into 4x4 patches; take img_size 32 or 36",
+        r"drawing, stem, given 3x30x32: 30x32 pixels do not divide into 4x4 patches",
     ),
     "a grid op on tokens": (
         drawn(TOKENS, Stage(8, (ConvMixerLayer(3),))),
@@ -104,8 +104,8 @@ def test_a_design_that_does_not_fit_says_where_and_what_mends_it(case):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Act("swish"), r"Act\(kind='swish'\): kind is one of relu, gelu, silu, tanh"),
-        (lambda: Norm("group"), r"kind is one of batch, layer"),
+        (lambda: Act("swish"), r"Act\(kind='swish'\): kind is one of 'relu', 'gelu', 'silu', 'tanh'"),
+        (lambda: Norm("group"), r"kind is one of 'batch', 'layer'"),
         (lambda: Conv(0), r"Conv\(width=0.*width must be at least 1"),
         (lambda: Conv(8, padding=-1), r"padding must be at least 0"),
         (lambda: Depthwise(-3), r"kernel must be at least 1"),

@@ -6,11 +6,11 @@ Standard library only. What a word says belongs to its paper's file in `glocal.f
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
-from glocal.design.op import Sentence, read
+from glocal.design.op import Sentence, check_choices, read
 from glocal.design.pointwise import Linear
 from glocal.design.shapes import Grid, Shape, Vector
 from glocal.errors import ArchitectureError, ShapeError
@@ -81,6 +81,8 @@ class Part:
 
 @lru_cache(maxsize=1 << 16)
 def _spell(word: Word | Sentence, given: Shape, width: int, stride: int) -> Part:
+    if is_dataclass(word):
+        check_choices(word)
     sentence = word if isinstance(word, tuple) else word.spell(given.c, width, stride)
     return Part(word, sentence, given, read(sentence, given))
 
@@ -145,9 +147,36 @@ def adapt(
         arch = replace(arch, drop_path=drop_path)
     if attention_dropout is not None:
         arch = _set_attention_dropout(arch, attention_dropout)
+    try:
+        _walk(arch)
+    except ShapeError as error:
+        if size is None or not (near := _sizes_near(arch)):
+            raise
+        fits = " or ".join(f"{h}x{w}" for h, w in near)
+        _, h, w = arch.image
+        raise ShapeError(f"pictures of {h}x{w} do not fit {arch.name}; {fits} would ({error})") from None
+    return arch
+
+
+def _walk(arch: Architecture) -> None:
     for _ in parts(arch):
         pass
-    return arch
+
+
+def _sizes_near(arch: Architecture) -> list[tuple[int, int]]:
+    """Picture sizes (height, width) that an architecture reads: one below its own and one above, where there are."""
+    c, h, w = arch.image
+    found = []
+    for up in (0, 1):
+        for m in (2, 4, 8, 16, 32, 64, 7, 14, 28, 56, 112, 224):
+            tried = tuple((side + up * (m - 1)) // m * m for side in (h, w))
+            try:
+                _walk(replace(arch, image=Grid(c, *tried)))
+            except ShapeError:
+                continue
+            found.append(tried)
+            break
+    return found  # type: ignore[return-value]
 
 
 def _set_attention_dropout(arch: Architecture, rate: float) -> Architecture:

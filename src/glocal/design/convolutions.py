@@ -118,10 +118,7 @@ class Patches(Op):
     def out(self, s: Shape) -> Grid:
         _, h, w = grid_of(self, s)
         if h % self.patch or w % self.patch:
-            near = " or ".join(f"{max(1, round(h / self.patch) + d) * self.patch}" for d in (0, 1))
-            raise ShapeError(
-                f"{h}x{w} pixels do not divide into {self.patch}x{self.patch} patches; take img_size {near}"
-            )
+            raise ShapeError(f"{h}x{w} pixels do not divide into {self.patch}x{self.patch} patches")
         return Grid(self.width, h // self.patch, w // self.patch)
 
     def params(self, s: Shape) -> int:

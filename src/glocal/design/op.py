@@ -27,11 +27,9 @@ class Op:
     """A layer that keeps its shape, learns nothing and multiplies nothing, unless it says otherwise."""
 
     def __post_init__(self) -> None:
-        kind: Any = type(self)
-        for name, allowed in _allowed(kind).items():
-            value = getattr(self, name)
-            if allowed and value not in allowed:
-                raise ArchitectureError(f"{self}: {name} is one of {', '.join(allowed)}")
+        check_choices(self)
+        for f in fields(self):
+            name, value = f.name, getattr(self, f.name)
             if type(value) is int and value < (least := int(name != "padding")):
                 raise ArchitectureError(f"{self}: {name} must be at least {least}")
             if name in ("rate", "dropout") and not 0 <= value < 1:
@@ -54,11 +52,18 @@ class Op:
         return ()
 
 
+def check_choices(x: Any) -> None:
+    """Raises ArchitectureError where a field of an op or word that is one of several names holds another."""
+    for name, allowed in _allowed(type(x)).items():  # type: ignore[arg-type]
+        if getattr(x, name) not in allowed:
+            raise ArchitectureError(f"{x}: {name} is one of {', '.join(map(repr, allowed))}")
+
+
 @cache
 def _allowed(cls: Any) -> dict[str, tuple[str, ...]]:
-    """The values that each field may take, where its type is a Literal; else nothing."""
+    """The values of each field whose type is a Literal."""
     hints = get_type_hints(cls)
-    return {f.name: get_args(hint) if get_origin(hint := hints[f.name]) is Literal else () for f in fields(cls)}
+    return {f.name: get_args(hint) for f in fields(cls) if get_origin(hint := hints[f.name]) is Literal}
 
 
 def grid_of(op: Op, s: Shape) -> Grid:

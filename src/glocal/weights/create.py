@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from warnings import warn
 
-from glocal.design import Architecture, adapt, dump, load, parts
+from glocal.design import Architecture, adapt, dump, load
 from glocal.design.architecture import classifier
-from glocal.design.shapes import Tokens
 from glocal.errors import WeightError
 from glocal.families import architecture, vocabulary
 from glocal.net import Network
@@ -50,19 +49,18 @@ def create_model(
 
 def fill(network: Network, checkpoint: files.Checkpoint) -> int:
     """Loads a checkpoint into a network whose classifier takes the checkpoint's size; returns the number of classes."""
-    grid = None
+    theirs = None
     if said := checkpoint.meta.get("architecture"):
         theirs = load(said, vocabulary())
         one, two = (adapt(a, classes=0, attention_dropout=0.0) for a in (theirs, network.arch))
         if (one.stem, one.stages, one.head) != (two.stem, two.stages, two.head):
             raise WeightError(f"holds weights of {theirs.name}, whose layers are not those of {network.arch.name}")
-        grid = next(((s.h, s.w) for _, part in parts(theirs) if isinstance(s := part.left, Tokens)), None)
         if not classifier(theirs):
             network.reset_classifier(0)
     if network.num_classes:
         key = recognise(checkpoint.tensors, network).learned[f"head.{[*network.head.named_children()][-1][0]}.weight"]
         network.reset_classifier(len(checkpoint.tensors[key]))
-    load_into(network, checkpoint.tensors, grid=grid)
+    load_into(network, checkpoint.tensors, made_for=theirs)
     return network.num_classes
 
 
@@ -84,7 +82,7 @@ def load_model(path: str | Path) -> Model:
         )
     network = Network(load(checkpoint.meta["architecture"], vocabulary()))
     try:
-        load_into(network, checkpoint.tensors)
+        load_into(network, checkpoint.tensors, made_for=network.arch)
     except WeightError as error:
         raise WeightError(f"{path}: {error}") from None
     return Model(network, tuple(checkpoint.meta["classes"]), checkpoint.meta["preprocess"])

@@ -4,14 +4,15 @@ Reading and writing files is in `files`; this room sees dictionaries of tensors.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from glocal.design import Conv, parts
+from glocal.design import Architecture, Conv, LearnedPosition, Tokens, parts
+from glocal.design.cost import ops
 from glocal.errors import WeightError
 from glocal.net import Network
 from glocal.net.layers import Position
@@ -42,18 +43,22 @@ class Names(NamedTuple):
 
 
 def names(network: Network, source: Source) -> Names | None:
-    """The keys of a network in a source's terms; None where the source has no row for some of them."""
+    """The keys of a network in a source's terms; None where it is not one of theirs or lacks a row for some key."""
     arch = network.arch
+    if not source.holds(arch):
+        return None
     numbers = {
         "depth": sum(len(stage.blocks) for stage in arch.stages),
         "convs": sum(isinstance(op, Conv) for op in arch.stem),
     }
     words = {path: type(part.word).__name__ for path, part in parts(arch) if ".blocks." in path}
-    said = {key: _say(key, source.rows, numbers, words) for key in network.state_dict()}
+    said = {}
+    for key in network.state_dict():
+        if not (theirs := _say(key, source.rows, numbers, words)):
+            return None
+        said[key] = theirs
     computed = {f"{path}.table" for path, m in network.named_modules() if isinstance(m, Position)} - said.keys()
     tables = {key: _say(key, source.computed, numbers, words) for key in computed}
-    if not all(said.values()):
-        return None
     learned = {key: theirs.partition("|")[0] for key, theirs in said.items()}
     forms = {key: form for key, theirs in said.items() if (form := theirs.partition("|")[2])}
     return Names(source.name, learned, {ours: theirs for ours, theirs in tables.items() if theirs}, forms)
@@ -103,19 +108,27 @@ def recognise(keys: Iterable[str], network: Network) -> Names:
     return best
 
 
-def load_into(network: Network, theirs: Tensors, *, grid: tuple[int, int] | None = None) -> str:
+def load_into(
+    network: Network,
+    theirs: Tensors,
+    *,
+    grid: tuple[int, int] | None = None,
+    made_for: Architecture | None = None,
+) -> str:
     """Fills a network with a checkpoint's tensors, whatever source named them, and returns the source's name.
 
-    Learned positions are carried to the network's grid; `grid` (h, w) is that of the checkpoint, a square where None.
-    Raises WeightError that lists every misfit; the network is then unchanged.
+    Learned positions are carried to the network's grid. That of the checkpoint's is in the architecture that it was made
+    for; else it is `grid` (h, w), or else taken to be a square. Raises WeightError that lists every misfit; the network is
+    then unchanged.
     """
     said = recognise(theirs, network)
     own = network.state_dict()
+    grids = {f"{path}.table": (s.h, s.w) for path, s in _positioned(made_for)} if made_for else {}
     loaded, misfits = {}, []
     for ours, key in said.learned.items():
         tensor = said.ours(ours, theirs[key], network)
         if ours.endswith(".table"):
-            tensor = _layer(network, ours).carried(tensor, grid)  # type: ignore[operator]
+            tensor = _layer(network, ours).carried(tensor, grids.get(ours, grid))  # type: ignore[operator]
         if tensor.shape != own[ours].shape:
             misfits.append(f"{key} is {tuple(tensor.shape)}, {ours} is {tuple(own[ours].shape)}")
         loaded[ours] = tensor
@@ -129,6 +142,13 @@ def load_into(network: Network, theirs: Tensors, *, grid: tuple[int, int] | None
         )
     network.load_state_dict(loaded)
     return said.source
+
+
+def _positioned(arch: Architecture) -> Iterator[tuple[str, Tokens]]:
+    for path, op, s in ops(arch):
+        if isinstance(op, LearnedPosition):
+            assert isinstance(s, Tokens)
+            yield path, s
 
 
 def export(network: Network, source: Source) -> dict[str, Tensor]:
