@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers share the cores; torch reads this when it is imported
+
 ARCHIVES = {"cifar": "cifar10-jpeg.tar.gz", "nette": "imagenette-mini.tar.gz"}
 COLOURS = {"blue": (40, 60, 200), "green": (60, 180, 60), "red": (200, 50, 40)}
 

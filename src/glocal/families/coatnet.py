@@ -9,24 +9,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from glocal.design import (
-    Act,
-    Architecture,
-    Attention,
-    Conv,
-    Depthwise,
-    Linear,
-    Mean,
-    Norm,
-    Op,
-    Pool,
-    RelativeAttention,
-    Residual,
-    Sentence,
-    SqueezeExcite,
-    Stage,
-    Word,
-)
+from glocal.design.architecture import Architecture, Stage, Word
+from glocal.design.attention import Attention, RelativeAttention
+from glocal.design.convolutions import Conv, Depthwise, Pool
+from glocal.design.op import Op, Residual, Sentence
+from glocal.design.pointwise import Act, Linear, Norm, SqueezeExcite
+from glocal.design.sequences import Mean
 from glocal.errors import ShapeError
 from glocal.families.vit import mlp
 

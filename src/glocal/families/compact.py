@@ -8,30 +8,14 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from glocal.design import (
-    Act,
-    Architecture,
-    Attention,
-    ClassToken,
-    Conv,
-    First,
-    Flatten,
-    Grid,
-    LearnedPosition,
-    Linear,
-    Mean,
-    Norm,
-    Patches,
-    Pool,
-    Residual,
-    Sentence,
-    SequencePool,
-    SinePosition,
-    Stage,
-    Word,
-    keeps,
-)
+from glocal.design.architecture import Architecture, Stage, Word, keeps
+from glocal.design.attention import Attention
+from glocal.design.convolutions import Conv, Patches, Pool
 from glocal.design.cost import cost, ops
+from glocal.design.op import Residual, Sentence
+from glocal.design.pointwise import Act, Linear, Norm
+from glocal.design.sequences import ClassToken, First, Flatten, LearnedPosition, Mean, SequencePool, SinePosition
+from glocal.design.shapes import Grid
 from glocal.families.vit import TransformerLayer, attention, mlp
 
 LN = Norm("layer")

@@ -4,20 +4,12 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from glocal.design import (
-    Act,
-    Architecture,
-    Conv,
-    Depthwise,
-    Grid,
-    Linear,
-    Mean,
-    Norm,
-    Residual,
-    Sentence,
-    Stage,
-    keeps,
-)
+from glocal.design.architecture import Architecture, Stage, keeps
+from glocal.design.convolutions import Conv, Depthwise
+from glocal.design.op import Residual, Sentence
+from glocal.design.pointwise import Act, Linear, Norm
+from glocal.design.sequences import Mean
+from glocal.design.shapes import Grid
 
 BN = Norm("batch")
 

@@ -7,20 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from glocal.design import (
-    Act,
-    Architecture,
-    Conv,
-    Depthwise,
-    Linear,
-    Mean,
-    Norm,
-    Residual,
-    Scale,
-    Sentence,
-    Stage,
-    keeps,
-)
+from glocal.design.architecture import Architecture, Stage, keeps
+from glocal.design.convolutions import Conv, Depthwise
+from glocal.design.op import Residual, Sentence
+from glocal.design.pointwise import Act, Linear, Norm, Scale
+from glocal.design.sequences import Mean
 
 LN = Norm("layer", 1e-6)
 

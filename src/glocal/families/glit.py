@@ -9,134 +9,94 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
 
-from glocal.design import (
-    Act,
-    Architecture,
-    AreaAttention,
-    Attention,
-    ClassToken,
-    Conv,
-    Conv1d,
-    Depthwise,
-    Depthwise1d,
-    First,
-    Flatten,
-    Gate,
-    Grid,
-    LearnedPosition,
-    Linear,
-    Mean,
-    Norm,
-    Residual,
-    Sentence,
-    Split,
-    Stage,
-    Unflatten,
-    cost,
-    keeps,
-    parts,
-)
+from glocal.design.architecture import Architecture, Stage, Word, keeps, parts
+from glocal.design.attention import AreaAttention, Attention
+from glocal.design.convolutions import Conv1d, Depthwise, Depthwise1d, Patches
+from glocal.design.cost import cost
+from glocal.design.op import Residual, Sentence, Split
+from glocal.design.pointwise import Act, Gate, Linear, Norm
+from glocal.design.sequences import ClassToken, First, Flatten, LearnedPosition, Mean, Unflatten
+from glocal.design.shapes import Grid
 from glocal.errors import ArchitectureError, ShapeError
 
 LN, BN = Norm("layer", 1e-6), Norm("batch")
 
-Activation = Literal["gelu", "silu"]
-
 
 @dataclass(frozen=True)
-class GLiTBlock:
-    """`local` of the `heads` are gated convolutions along the tokens, the others self-attention (Section 3.1).
+class _Heads:
+    """A block in which `local` of the `heads` look nearby and the others everywhere (Section 3.1).
 
-    Attention takes the first channels, its share of the width, and convolution the rest. `qkv` is the width of query, key
-    and value over that of their channels (d_k), `expansion` and `kernel` are those of the convolution (E, K), `mlp` is the
-    feed-forward's inner width over the block's (d_z). `act` is the feed-forward's: GELU in the authors' code, Swish
-    ("silu") in the paper.
+    Self-attention takes the first channels, its share of the width, the local heads the rest. `qkv` is the width of query,
+    key and value over that of their channels (d_k), `mlp` the feed-forward's inner width over the block's (d_z). `act` is
+    the feed-forward's: GELU in the authors' code, Swish ("silu") in the paper.
     """
 
     heads: int = 3
     local: int = 0
     qkv: float = 1.0
+    mlp: float = 4.0
+    act: Literal["gelu", "silu"] = "gelu"
+    attention_dropout: float = 0.0
+
+    def locally(self, c: int) -> Sentence:
+        """The local heads, which take c channels."""
+        raise NotImplementedError
+
+    def spell(self, width_in: int, width: int, stride: int) -> Sentence:
+        keeps(self, width_in=width_in, width=width, stride=stride)
+        head_dim, rest = divmod(width, self.heads)
+        if rest or not 0 <= self.local <= self.heads:
+            raise ShapeError(f"{self}: the heads must divide the width {width}, and at most all of them are local")
+        looking = self.heads - self.local
+        c = looking * head_dim
+        attend = (Attention(looking, int(self.qkv * head_dim), c, True, self.attention_dropout),) if looking else ()
+        near = self.locally(width - c) if self.local else ()
+        mix = (Split(c, attend, near),) if attend and near else attend or near
+        feed = Linear(int(self.mlp * width)), Act(self.act), Linear(width)
+        return Residual((LN, *mix)), Residual((LN, *feed))
+
+
+@dataclass(frozen=True)
+class GLiTBlock(_Heads):
+    """Local heads that are one gated depthwise convolution along the tokens, `kernel` (K) long and `expansion` (E) wide."""
+
     kernel: int = 31
     expansion: int = 1
-    mlp: float = 4.0
-    act: Activation = "gelu"
-    attention_dropout: float = 0.0
 
-    def spell(self, width_in: int, width: int, stride: int) -> Sentence:
-        def convolve(c: int) -> Sentence:
-            inner = self.expansion * c
-            return Conv1d(2 * inner), Gate(), Depthwise1d(self.kernel), BN, Act("silu"), Conv1d(c)
-
-        keeps(self, width_in=width_in, width=width, stride=stride)
-        return _block(self, width, convolve)
+    def locally(self, c: int) -> Sentence:
+        inner = self.expansion * c
+        return Conv1d(2 * inner), Gate(), Depthwise1d(self.kernel), BN, Act("silu"), Conv1d(c)
 
 
 @dataclass(frozen=True)
-class GLiTGridBlock:
-    """GLiTBlock whose local heads convolve `kernel` x `kernel` patches of the grid: Conv2D of Table 6. No class token."""
+class GLiTGridBlock(_Heads):
+    """Local heads that convolve `kernel` x `kernel` patches of the grid: Conv2D of Table 6. No class token."""
 
-    heads: int = 3
-    local: int = 0
-    qkv: float = 1.0
     kernel: int = 5
     expansion: int = 1
-    mlp: float = 4.0
-    act: Activation = "gelu"
-    attention_dropout: float = 0.0
 
-    def spell(self, width_in: int, width: int, stride: int) -> Sentence:
-        def convolve(c: int) -> Sentence:
-            on_grid = Unflatten(), Depthwise(self.kernel), Flatten()
-            return Conv1d(2 * self.expansion * c), Gate(), *on_grid, BN, Act("silu"), Conv1d(c)
-
-        keeps(self, width_in=width_in, width=width, stride=stride)
-        return _block(self, width, convolve)
+    def locally(self, c: int) -> Sentence:
+        on_grid = Unflatten(), Depthwise(self.kernel), Flatten()
+        return Conv1d(2 * self.expansion * c), Gate(), *on_grid, BN, Act("silu"), Conv1d(c)
 
 
 @dataclass(frozen=True)
-class GLiTAreaBlock:
-    """GLiTBlock whose local heads attend within areas of `rows` x `columns` patches: Table 6's local-area attention."""
+class GLiTAreaBlock(_Heads):
+    """Local heads that attend within areas of `rows` x `columns` patches: Table 6's local-area attention."""
 
-    heads: int = 3
-    local: int = 0
-    qkv: float = 1.0
     rows: int = 1
     columns: int = 14
-    mlp: float = 4.0
-    act: Activation = "gelu"
-    attention_dropout: float = 0.0
 
-    def spell(self, width_in: int, width: int, stride: int) -> Sentence:
-        def attend(c: int) -> Sentence:
-            head_dim = c // self.local
-            return (AreaAttention(self.local, head_dim, c, True, self.attention_dropout, self.rows, self.columns),)
-
-        keeps(self, width_in=width_in, width=width, stride=stride)
-        return _block(self, width, attend)
-
-
-Block = GLiTBlock | GLiTGridBlock | GLiTAreaBlock
-
-
-def _block(word: Block, width: int, locally: Callable[[int], Sentence]) -> Sentence:
-    """LN, the heads of both kinds, the sum; LN, feed-forward, the sum. `locally` says the local heads of c channels."""
-    head_dim, rest = divmod(width, word.heads)
-    if rest or not 0 <= word.local <= word.heads:
-        raise ShapeError(f"{word}: the heads must divide the width {width}, and at most all of them are local")
-    looking = word.heads - word.local
-    c = looking * head_dim
-    attend = (Attention(looking, int(word.qkv * head_dim), c, True, word.attention_dropout),) if looking else ()
-    convolve = locally(width - c) if word.local else ()
-    mix = (Split(c, attend, convolve),) if attend and convolve else attend or convolve
-    feed = Linear(int(word.mlp * width)), Act(word.act), Linear(width)
-    return Residual((LN, *mix)), Residual((LN, *feed))
+    def locally(self, c: int) -> Sentence:
+        head_dim = c // self.local
+        return (AreaAttention(self.local, head_dim, c, True, self.attention_dropout, self.rows, self.columns),)
 
 
 def glit(name: str, blocks: tuple[GLiTBlock, ...], *, width: int, patch: int = 16, size: int = 224) -> Architecture:
     """A DeiT whose layers are the given blocks: patches, class token, learned positions (Section 3)."""
     return Architecture(
         name,
-        stem=(Conv(width, patch, patch, padding=0), Flatten(), ClassToken(), LearnedPosition()),
+        stem=(Patches(width, patch), Flatten(), ClassToken(), LearnedPosition()),
         stages=(Stage(width, blocks),),
         head=(LN, First(), Linear(1000)),
         image=Grid(3, size, size),
@@ -248,19 +208,19 @@ def named(name: str) -> Architecture | None:
         rows, columns = AREAS[int(m[1])]
         return _edited(
             from_official(*RELEASED, name=name),
-            lambda b: GLiTAreaBlock(b.heads, b.local, b.qkv, rows, columns, b.mlp, b.act),
+            lambda b: GLiTAreaBlock(b.heads, b.local, b.qkv, b.mlp, b.act, rows=rows, columns=columns),
         )
     if m := re.fullmatch(r"glit_tiny_conv2d_([1-9]\d*)", name):
         arch = _edited(
             from_official(*RELEASED, name=name),
-            lambda b: GLiTGridBlock(b.heads, b.local, b.qkv, int(m[1]), b.expansion, b.mlp, b.act),
+            lambda b: GLiTGridBlock(b.heads, b.local, b.qkv, b.mlp, b.act, kernel=int(m[1]), expansion=b.expansion),
         )
         stem = tuple(op for op in arch.stem if op != ClassToken())
         return replace(arch, stem=stem, head=(LN, Mean(), Linear(1000)))
     return None
 
 
-def _edited(arch: Architecture, edit: Callable[[GLiTBlock], Block]) -> Architecture:
+def _edited(arch: Architecture, edit: Callable[[GLiTBlock], Word]) -> Architecture:
     (stage,) = arch.stages
     blocks = tuple(edit(block) for block in stage.blocks if isinstance(block, GLiTBlock))
     return replace(arch, stages=(replace(stage, blocks=blocks),))

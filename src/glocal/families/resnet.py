@@ -5,21 +5,11 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from glocal.design import (
-    Act,
-    Architecture,
-    Conv,
-    Depthwise,
-    Linear,
-    Mean,
-    Norm,
-    Op,
-    Pool,
-    Residual,
-    Scale,
-    Sentence,
-    Stage,
-)
+from glocal.design.architecture import Architecture, Stage
+from glocal.design.convolutions import Conv, Depthwise, Pool
+from glocal.design.op import Op, Residual, Sentence
+from glocal.design.pointwise import Act, Linear, Norm, Scale
+from glocal.design.sequences import Mean
 from glocal.errors import ArchitectureError
 
 BN, RELU = Norm("batch"), Act("relu")

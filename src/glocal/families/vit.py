@@ -4,24 +4,13 @@ arXiv:2012.12877): the baseline that the five systems are compared with."""
 import re
 from dataclasses import dataclass
 
-from glocal.design import (
-    Act,
-    Architecture,
-    Attention,
-    ClassToken,
-    Dropout,
-    First,
-    Flatten,
-    Grid,
-    LearnedPosition,
-    Linear,
-    Norm,
-    Patches,
-    Residual,
-    Sentence,
-    Stage,
-    keeps,
-)
+from glocal.design.architecture import Architecture, Stage, keeps
+from glocal.design.attention import Attention
+from glocal.design.convolutions import Patches
+from glocal.design.op import Residual, Sentence
+from glocal.design.pointwise import Act, Dropout, Linear, Norm
+from glocal.design.sequences import ClassToken, First, Flatten, LearnedPosition
+from glocal.design.shapes import Grid
 from glocal.errors import ShapeError
 
 SIZES = {"tiny": (192, 3), "small": (384, 6), "base": (768, 12)}  # width, heads; all 12 layers (DeiT, Table 1)
