@@ -2,6 +2,7 @@
 
 import csv
 import json
+import warnings
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -178,7 +179,9 @@ def _of_timm(arch: Architecture):  # type: ignore[no-untyped-def]  # timm has no
         raise ArchitectureError(f"timm has no {arch.name}; leave --timm out")
     import timm
 
-    network = timm.create_model(**theirs)
-    if hasattr(network, "set_input_size"):
-        network.set_input_size(img_size=(arch.image.h, arch.image.w))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # timm resizes its tables by deprecated calls
+        network = timm.create_model(**theirs)
+        if hasattr(network, "set_input_size"):
+            network.set_input_size(img_size=(arch.image.h, arch.image.w))
     return network
