@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from glocal.cli.models import SPEEDS, summary
+from glocal.cli.models import SPEEDS, cells
 from glocal.design import cost
 from glocal.families import architecture, list_models
 from glocal.net import Network
@@ -56,8 +56,8 @@ def main() -> None:
 
 def row(name: str) -> list[str]:
     """The cells of a line of the page."""
-    said = summary(architecture(name))
-    return [str(said[key] or "") for key in ("name", "weights", "MACs", "picture", "top-1", "source", "images/s")]
+    said = cells(architecture(name))
+    return [said[key] for key in ("name", "weights", "MACs", "picture", "top-1", "source", "images/s")]
 
 
 if __name__ == "__main__":

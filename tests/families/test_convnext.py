@@ -270,3 +270,9 @@ def test_suffixes_combine_in_their_order():
     arch = architecture("convnext_base_22k_hnf_ols")
     assert (arch.head[-1], type(arch.head[0]), len(arch.stem)) == (Linear(21841), Norm, 3)
     assert isotropic("x", 8, 2, drop_path=0.0, scale=0.0).name == "x"
+
+
+def test_stochastic_depth_is_table_5s_for_each_data_set():
+    sizes = ("tiny", "small", "base", "large")
+    assert [architecture(f"convnext_{size}").drop_path for size in sizes] == [0.1, 0.4, 0.5, 0.5]
+    assert [architecture(f"convnext_{size}_22k").drop_path for size in (*sizes, "xlarge")] == [0.0, 0.0, 0.1, 0.1, 0.2]

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from glocal.design import adapt
 from glocal.families import architecture
 from glocal.net import Network
 from glocal.training.optim import optimizer, split_by_decay
@@ -52,3 +53,16 @@ def test_each_optimiser_overfits_a_batch(opt, lr):
         loss.backward()
         step.step()
     assert (network(x).argmax(1) == y).float().mean() > 0.95
+
+
+@pytest.mark.parametrize("name", ["coatnet_0", "coatnet_rmlp_nano_rw_224"])
+@pytest.mark.parametrize("exempt", ["vectors", "vectors and positions", "nothing"])
+def test_biases_of_offsets_and_what_makes_them_decay_only_where_all_does(name, exempt):
+    network = Network(adapt(architecture(name), size=64))
+    _, free = split_by_decay(network, exempt=exempt)
+    spared = {id(p) for p in free}
+    offsets = [
+        p for key, p in network.named_parameters() if key.endswith("table") or ".inner." in key or ".outer." in key
+    ]
+    assert offsets
+    assert all((id(p) in spared) == (exempt != "nothing") for p in offsets)

@@ -7,28 +7,15 @@ import torchvision
 from torch import nn
 
 import glocal
+from drawn import randomised
 from glocal.families.catalogue import timm_arguments
 from glocal.weights import SOURCES, export, load_into
 
-SIZES = {"convnext_tiny": 96, "resnet50": 64, "coatnet_0": 64, "coatnet_0_224": 96}
 TIMM = (
     *("convnext_atto", "convnext_nano", "convnext_tiny", "convnext_tiny_hnf", "convnext_zepto_rms"),
     *("convnext_atto_ols", "convnext_nano_ols", "resnet50", "resnet101", "coatnet_0", "coatnet_0_224", "coatnet_1"),
     *("convmixer_768_32", "deit_tiny"),
 )
-
-
-def randomised(network: nn.Module) -> nn.Module:
-    """Every norm, scale, table and running statistic drawn, since fresh ones hide wiring errors."""
-    g = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for name, t in network.state_dict().items():
-            if t.is_floating_point():
-                spread = torch.rand(t.shape, generator=g, dtype=torch.float64)
-                near_one = (t.ndim == 1 and not name.endswith(("bias", "running_mean"))) or "layer_scale" in name
-                fan_in = max(1, t[0].numel()) if t.ndim > 1 else 1
-                t.copy_(0.5 + spread if near_one else (2 * spread - 1) * (3 / fan_in) ** 0.5)
-    return network
 
 
 def compared(theirs: nn.Module, name: str, size: tuple[int, int], source: str) -> None:

@@ -6,7 +6,7 @@ import warnings
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -41,15 +41,15 @@ def list_all(
     if sort is not Order.name:
         found.sort(key=lambda arch: getattr(cost(arch), sort.value))
     if as_json:
-        print(json.dumps([_plain(arch) for arch in found]))
+        print(json.dumps([summary(arch) for arch in found]))
         return
     table = Table(*COLUMNS, box=None, header_style="bold", pad_edge=False)
     for heading, column in zip(COLUMNS, table.columns, strict=True):
         column.justify = "left" if heading in ("name", "picture") else "right"
     table.columns[0].min_width = max(len(arch.name) for arch in found)
     for arch in found:
-        said = summary(arch)
-        table.add_row(*(str(said[heading] or "") for heading in COLUMNS))
+        said = cells(arch)
+        table.add_row(*(said[heading] for heading in COLUMNS))
     Console().print(table)
     print("\ntop-1: ImageNet-1K at 224, as printed where --json says")
     print(f"images/s: {_speeds()['name']}; `glocal benchmark MODEL` measures here")
@@ -66,26 +66,27 @@ def _speeds() -> dict[str, str]:
         return dict(csv.reader(file))
 
 
-def summary(arch: Architecture) -> dict[str, str | int | None]:
-    """What a line of the list says of an architecture: sizes, a paper's ImageNet-1K top-1 with its place, our speed."""
-    size, (top1, source) = cost(arch), published(arch.name) or (None, None)
-    return {
-        "name": arch.name,
-        "weights": count(size.params),
-        "MACs": count(size.macs),
-        "picture": str(arch.image),
-        "classes": arch.head[-1].out(arch.image).c,
-        "top-1": f"{top1} %" if top1 else None,
-        "source": source,
-        "images/s": _speeds().get(arch.name),
-    }
-
-
-def _plain(arch: Architecture) -> dict[str, object]:
+def summary(arch: Architecture) -> dict[str, Any]:
+    """What the list says of an architecture: sizes, a paper's ImageNet-1K top-1 in percent with its place, our speed."""
     size, (top1, source) = cost(arch), published(arch.name) or (None, None)
     plain = {"name": arch.name, "params": size.params, "macs": size.macs, "image": list(arch.image)}
     speed = _speeds().get(arch.name)
     return {**plain, "top1": top1, "source": source, "images_per_s": float(speed) if speed else None}
+
+
+def cells(arch: Architecture) -> dict[str, str]:
+    """The same for people, and the number of classes."""
+    said = summary(arch)
+    return {
+        "name": arch.name,
+        "weights": count(said["params"]),
+        "MACs": count(said["macs"]),
+        "picture": str(arch.image),
+        "classes": str(arch.head[-1].out(arch.image).c),
+        "top-1": f"{said['top1']} %" if said["top1"] else "",
+        "source": said["source"] or "",
+        "images/s": _speeds().get(arch.name, ""),
+    }
 
 
 def show(
@@ -102,7 +103,7 @@ def show(
         raise RecipeError("--ops, --yaml, --python and --json each choose the form; give one")
     arch = adapt(architecture(model), size=size_of(img_size), classes=classes)
     if as_json:
-        print(json.dumps({**_plain(arch), "architecture": dump(arch)}))
+        print(json.dumps({**summary(arch), "architecture": dump(arch)}))
     elif yaml:
         from yaml import safe_dump
 

@@ -193,7 +193,7 @@ def vit_rel() -> Architecture:
 
 _NAME = re.compile(
     r"coatnet_(?P<size>[0-5])(?:_(?P<version>v1|v2))?(?P<dw>_dw)?(?:_(?P<offsets>after|none))?"
-    r"(?:_head(?P<head>\d+))?(?P<ln>_ln)?(?P<timm>_224)?"
+    r"(?:_head(?P<head>\d+))?(?P<ln>_ln)?"
 )
 
 
@@ -210,24 +210,25 @@ def named(name: str) -> Architecture | None:
     if m := re.fullmatch(rf"coatnet_layout_({'|'.join(LAYOUTS)})", name):
         arch = coatnet(name, LAYOUTS[m[1]], SIZES["0"].widths, layout=m[1].upper())
         return replace(arch, head=(Mean(), LN, Linear(1000)))
+    if m := re.fullmatch(r"coatnet_([0-5])_224", name):
+        size = SIZES[m[1]]
+        words = MBConv(stride_on="depthwise", pool="average"), RelativeTransformer(pool="average")
+        return coatnet(name, size.depths, size.widths, conv=words[0], transformer=words[1], drop_path=size.drop_path)
     m = _NAME.fullmatch(name)
     if not m or (m["version"] and (m["size"], m["version"]) not in SPLITS):
         return None
     size = SIZES[m["size"]]
-    pool: Pooling = "average" if m["timm"] else "max"
     return coatnet(
         name,
         SPLITS.get((m["size"], m["version"]), size.depths),
         size.widths,
         conv=MBConv(
-            stride_on="depthwise" if m["dw"] or m["timm"] else "expansion",
+            stride_on="depthwise" if m["dw"] else "expansion",
             norm="layer" if m["ln"] else "batch",
-            pool=pool,
         ),
         transformer=RelativeTransformer(
-            int(m["head"] or (32 if m["timm"] else size.head_dim)),
+            int(m["head"] or size.head_dim),
             offsets=m["offsets"] or "before",  # type: ignore[arg-type]
-            pool=pool,
         ),
         drop_path=size.drop_path,
     )

@@ -27,9 +27,9 @@ TIMM = {
     "convmixer_1024_20": {"model_name": "convmixer_1024_20_ks9_p14"},
 }
 TOP1 = {
-    "convmixer_1536_20": (81.37, "Table 1"),
-    "convmixer_768_32": (80.16, "Table 1"),
-    "convmixer_1024_20": (76.94, "authors' README"),
+    "convmixer_1536_20": (81.37, "the paper"),
+    "convmixer_768_32": (80.16, "the paper"),
+    "convmixer_1024_20": (76.94, "timm"),
 }
 NAMES = (
     *SHORT,

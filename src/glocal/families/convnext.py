@@ -46,19 +46,20 @@ class Downsample:
 
 
 class Size(NamedTuple):
-    """Depths, width of the first stage, stochastic depth of the paper's training from scratch (Table 5)."""
+    """Depths, width of the first stage, stochastic depth from scratch on ImageNet-1K and on 22K (Table 5)."""
 
     depths: tuple[int, ...]
     width: int
     drop_path: float = 0.0
+    drop_path_22k: float = 0.0
 
 
 SIZES = {
     "tiny": Size((3, 3, 9, 3), 96, 0.1),
     "small": Size((3, 3, 27, 3), 96, 0.4),
-    "base": Size((3, 3, 27, 3), 128, 0.5),
-    "large": Size((3, 3, 27, 3), 192, 0.5),
-    "xlarge": Size((3, 3, 27, 3), 256),
+    "base": Size((3, 3, 27, 3), 128, 0.5, 0.1),
+    "large": Size((3, 3, 27, 3), 192, 0.5, 0.1),
+    "xlarge": Size((3, 3, 27, 3), 256, drop_path_22k=0.2),
     # timm's
     "zepto": Size((2, 2, 4, 2), 32),
     "atto": Size((2, 2, 6, 2), 40),
@@ -69,7 +70,6 @@ SIZES = {
 }
 ISOTROPIC = {"small": (384, 18, 0.1, 0.0), "base": (768, 18, 0.2, 0.0), "large": (1024, 36, 0.5, 1e-6)}
 PAPERS = ("tiny", "small", "base", "large", "xlarge")
-OURS = {"zepto": "convnext_zepto_rms", "xxlarge": "convnext_xxlarge"}
 NAMES = (
     *(f"convnext_{size}" for size in PAPERS),
     *(f"convnext_{size}_22k" for size in PAPERS),
@@ -79,10 +79,10 @@ NAMES = (
 )
 TIMM = {name: {"model_name": name} for name in NAMES if "isotropic" not in name and "22k" not in name}
 TOP1 = {
-    "convnext_tiny": (82.1, "Table 1"),
-    "convnext_small": (83.1, "Table 1"),
-    "convnext_base": (83.8, "Table 1"),
-    "convnext_large": (84.3, "Table 1"),
+    "convnext_tiny": (82.1, "the paper"),
+    "convnext_small": (83.1, "the paper"),
+    "convnext_base": (83.8, "the paper"),
+    "convnext_large": (84.3, "the paper"),
     "convnext_isotropic_small": (79.7, "Table 2"),
     "convnext_isotropic_base": (82.0, "Table 2"),
     "convnext_isotropic_large": (82.6, "Table 2"),
@@ -138,7 +138,7 @@ def named(name: str) -> Architecture | None:
     m = re.fullmatch(rf"convnext_({'|'.join(SIZES)})(_rms)?(_22k)?(_hnf)?(_ols)?", name)
     if not m or (m[1] == "zepto") != bool(m[2]):
         return None
-    depths, width, drop_path = SIZES[m[1]]
+    depths, width, drop_path, drop_path_22k = SIZES[m[1]]
     norm = Norm("variance", 1e-6) if m[2] else Norm("layer", 1e-5) if m[1] == "xxlarge" else LN
     inner = width if m[1] == "nano" else (width // 2 + 4) // 8 * 8  # half the width, to the nearest multiple of 8
     overlapping = (Conv(inner, 3, 2), Conv(width, 3, 2), norm) if m[5] else None
@@ -147,7 +147,7 @@ def named(name: str) -> Architecture | None:
         depths,
         width,
         classes=21841 if m[3] else 1000,
-        drop_path=0.0 if m[3] and m[1] in ("tiny", "small") else drop_path,
+        drop_path=drop_path_22k if m[3] else drop_path,
         stem=overlapping,
         norm=norm,
         norm_first=bool(m[4]),

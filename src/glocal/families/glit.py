@@ -4,6 +4,7 @@ What was found by search is read from the authors' two index lists; the search i
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -23,7 +24,7 @@ LN, BN = Norm("layer", 1e-6), Norm("batch")
 
 
 @dataclass(frozen=True)
-class _Heads:
+class _Heads(ABC):
     """A block in which `local` of the `heads` look nearby and the others everywhere (Section 3.1).
 
     Self-attention takes the first channels, its share of the width, the local heads the rest. `qkv` is the width of query,
@@ -38,9 +39,9 @@ class _Heads:
     act: Literal["gelu", "silu"] = "gelu"
     attention_dropout: float = 0.0
 
+    @abstractmethod
     def locally(self, c: int) -> Sentence:
         """The local heads, which take c channels."""
-        raise NotImplementedError
 
     def spell(self, width_in: int, width: int, stride: int) -> Sentence:
         keeps(self, width_in=width_in, width=width, stride=stride)

@@ -1,11 +1,13 @@
 """The optimiser of a recipe: which weights decay, and what steps them."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import nn
 
 from glocal.net import Network
+from glocal.net.attention import LogRelativeAttention, RelativeAttention
 from glocal.net.layers import ClassToken, Position
 from glocal.training.recipe import Recipe
 
@@ -44,13 +46,22 @@ def _muon(network: Network, groups: list[dict[str, Any]], recipe: Recipe) -> tor
 def split_by_decay(network: nn.Module, *, exempt: str) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """Weights that decay, and those that do not.
 
-    exempt "vectors": norms, biases and whatever has one axis (timm's rule, by which a table of positions decays);
-    "vectors and positions": positions and class tokens too; "nothing": all decay.
+    exempt "vectors": norms, biases and whatever has one axis (timm's rule, by which a table of positions decays), and the
+    biases of offsets with what makes them, which all codes of CoAtNet spare; "vectors and positions": positions and class
+    tokens too; "nothing": all decay.
     """
+    offsets = {id(p) for m in network.modules() for p in _of_offsets(m)}
     tables = {id(p) for m in network.modules() if isinstance(m, Position | ClassToken) for p in m.parameters()}
     free: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
     for p in network.parameters():
-        spared = exempt != "nothing" and (p.ndim <= 1 or (exempt != "vectors" and id(p) in tables))
+        spared = exempt != "nothing" and (p.ndim <= 1 or id(p) in offsets or (exempt != "vectors" and id(p) in tables))
         (free if spared else decayed).append(p)
     return decayed, free
+
+
+def _of_offsets(module: nn.Module) -> Iterator[nn.Parameter]:
+    if isinstance(module, RelativeAttention):
+        yield module.table
+    if isinstance(module, LogRelativeAttention):
+        yield from (*module.inner.parameters(), *module.outer.parameters())
