@@ -49,6 +49,7 @@ from glocal.design import (
 )
 from glocal.design.op import read
 from glocal.families import coatnet, resnet, vocabulary
+from glocal.families.airbench import ConvGroup
 from glocal.families.coatnet import MBConv, RelativeTransformer
 from glocal.families.compact import CompactLayer, tokenizer
 from glocal.families.convmixer import ConvMixerLayer
@@ -274,7 +275,8 @@ def _stage(draw: Any, s: Shape, *, blocks_of: Any, fresh: bool) -> Stage:
         down, stride = ToGrid(), 1
     elif kind == "first block":
         even = stride == 1 or (s.h % 2 == s.w % 2 == 0)
-        said.append(draw(st.one_of(residual, relative(width), *([mbconv] if even else []))))
+        halving = [st.just(ConvGroup())] * 2 if stride == 2 else []
+        said.append(draw(st.one_of(residual, relative(width), *halving, *([mbconv] if even else []))))
     elif kind == "tokens" and draw(st.booleans()):
         down = ToTokens(draw(st.booleans()))
     elif kind == "tokens":

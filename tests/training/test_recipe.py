@@ -3,9 +3,7 @@
 import pytest
 
 from glocal.errors import RecipeError
-from glocal.families import architecture
 from glocal.training.recipe import Recipe
-from glocal.training.recipes import RECIPES, recipe, suggest
 
 
 @pytest.mark.parametrize(
@@ -18,7 +16,7 @@ from glocal.training.recipes import RECIPES, recipe, suggest
         ({"lr": -1.0}, "--lr -1.0"),
         ({"drop_path": 1.0}, "--drop-path 1.0"),
         ({"sched": "cosin"}, "--sched cosin"),
-        ({"momentum": 0.5}, "--momentum has no effect here: it needs --opt sgd or muon"),
+        ({"momentum": 0.5}, "--momentum has no effect here: it needs --opt sgd, momentum or muon"),
         ({"opt": "sgd", "eps": 1e-3}, "--eps has no effect"),
         ({"mixup_off_epoch": 5}, "needs --mixup or --cutmix"),
         ({"sched": "triangle", "warmup_epochs": 2}, "--warmup-epochs has no effect"),
@@ -26,6 +24,18 @@ from glocal.training.recipes import RECIPES, recipe, suggest
         ({"mixup": 0.2, "batch_size": 33}, "must be even"),
         ({"mean": (0.5,)}, "mean has 1 channels and std 3"),
         ({"batch_size": 4, "accumulate": 8}, "--accumulate 8"),
+        ({"opt": "lamb", "momentum": 0.5}, "--momentum has no effect"),
+        ({"layer_decay": 0.0}, "--layer-decay 0.0"),
+        ({"layer_decay": 1.5}, "--layer-decay 1.5"),
+        ({"sched": "timm_cosine", "warmup_steps": 10}, "needs a schedule that is set every step"),
+        ({"warmup_steps": 10, "warmup_epochs": 1}, "give one, and 0 for the other"),
+        ({"warmup_lr": 1e-5}, "--warmup-lr has no effect"),
+        ({"sched": "constant", "min_lr": 1e-5}, "--min-lr has no effect"),
+        ({"judged": "weights"}, "--judged has no effect here: it needs --ema above 0"),
+        ({"repeats": 0}, "--repeats 0"),
+        ({"sampling": "even"}, "--sampling even"),
+        ({"loss": "bce"}, "--loss bce"),
+        ({"head_init_scale": 0}, "--head-init-scale 0"),
     ],
 )
 def test_a_bad_setting_is_named(changes, says):
@@ -43,41 +53,11 @@ def test_a_recipe_cannot_be_changed_in_place():
         Recipe().epochs = 3
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_names_a_model_and_survives_its_own_text(name):
-    told = recipe(name)
-    assert architecture(told.model)
-    assert Recipe().merged(told.model_dump(mode="json")) == told
+def test_training_pictures_have_the_size_of_all_unless_told_otherwise():
+    assert Recipe().training_size((48, 64)) == (48, 64)
+    assert Recipe().but({"train_size": 176}).training_size((224, 224)) == (176, 176)
+    assert Recipe().but({"train_size": "(32, 48)"}).training_size((64, 96)) == (32, 48)
 
 
-def test_a_misspelt_recipe_is_answered_with_the_nearest():
-    with pytest.raises(RecipeError, match="did you mean 'digits'"):
-        recipe("digit")
-
-
-# Compact Transformers, table of section 5.1: epochs, batch, lr, decay, warm-up rate, erasing, mixup off
-YAML = {
-    "cct_7_3x1_cifar10_300": (300, 128, 5.5e-4, 0.06, 1e-5, 0.0, 175),
-    "cct_7_3x1_cifar10_1500": (1500, 128, 5e-4, 0.05, 1e-5, 0.25, 0),
-    "cct_7_3x1_cifar10_5000": (5000, 128, 5e-4, 0.05, 1e-5, 0.25, 0),
-    "cct_7_3x1_cifar100_300": (300, 128, 6e-4, 0.06, 1e-6, 0.25, 0),
-    "cct_7_3x1_cifar100_1500": (1500, 128, 7e-4, 0.05, 1e-6, 0.25, 0),
-    "cct_7_3x1_cifar100_5000": (5000, 128, 5e-4, 0.05, 1e-6, 0.25, 0),
-    "cct_7_7x2_flowers102": (300, 96, 5e-4, 0.06, 1e-6, 0.25, 0),
-    "cct_14_7x2_imagenet": (300, 1024, 5e-4, 0.05, 1e-6, 0.25, 0),
-}
-
-
-@pytest.mark.parametrize(("name", "row"), YAML.items())
-def test_the_compact_recipes_are_the_authors_files(name, row):
-    r = recipe(name)
-    assert (r.epochs, r.batch_size, r.lr, r.weight_decay, r.warmup_lr, r.reprob, r.mixup_off_epoch) == row
-    assert (r.total_epochs, r.mixup, r.cutmix, r.smoothing) == (r.epochs + 10, 0.8, 1.0, 0.1)
-
-
-def test_small_pictures_digits_and_photographs_get_different_recipes():
-    assert [suggest("digits", (8, 8)), suggest("d", (32, 32)), suggest("d", (375, 500))] == [
-        "digits",
-        "small",
-        "photos",
-    ]
+def test_how_the_aspect_is_treated_travels_with_the_weights():
+    assert Recipe().but({"aspect": "squash"}).preprocess((384, 384)).aspect == "squash"

@@ -1,10 +1,13 @@
 """Learning rates are those of the specs' tables, habit by habit."""
 
+import math
+
 import pytest
 
+from glocal.errors import RecipeError
 from glocal.training.recipe import Recipe
 from glocal.training.recipes import RECIPES
-from glocal.training.schedule import lr_at
+from glocal.training.schedule import check_warmup, lr_at, weight_decay_at
 
 STEPS = 7  # any number of steps an epoch will do
 
@@ -67,6 +70,89 @@ def test_convmixer_on_imagenet_peaks_at_two_fifths(epoch, lr):
     assert of_epoch("convmixer_1536_20_imagenet", epoch) == pytest.approx(lr, abs=1e-12)
 
 
+DEIT = {0: 1e-6, 1: 1e-6, 2: 2.008e-4, 3: 4.006e-4, 4: 6.004e-4, 5: 8.002e-4, 6: 9.9932e-4, 150: 5.10e-4, 299: 1.011e-5}
+
+
+@pytest.mark.parametrize(("epoch", "lr"), DEIT.items())
+def test_glit_runs_two_epochs_at_the_start_of_its_warm_up_and_stays_an_epoch_late(epoch, lr):
+    assert of_epoch("glit_tiny_imagenet", epoch) == pytest.approx(lr, rel=5e-4)
+
+
+def test_convnext_warms_up_over_numbers_that_hold_both_ends_and_stops_short_of_its_floor():
+    """312 steps an epoch, 6,240 of warm-up, 93,600 in all."""
+    r = RECIPES["convnext_tiny_imagenet"]
+    rates = [lr_at(r, step, steps_per_epoch=312) for step in range(93_600)]
+    assert rates[0] == 0
+    assert rates[3120] == pytest.approx(4e-3 * 3120 / 6239)
+    assert rates[6239] == rates[6240] == 4e-3
+    middle = 6240 + (93_600 - 6240) // 2
+    assert rates[middle] == pytest.approx((4e-3 + 1e-6) / 2)
+    last = 1e-6 + (4e-3 - 1e-6) * 0.5 * (1 + math.cos(math.pi * (87_359 / 87_360)))
+    assert rates[-1] == pytest.approx(last)
+    assert rates[-1] > 1e-6
+
+
+def test_convnext_fine_tunes_from_the_peak_on():
+    r = RECIPES["convnext_base_imagenet_384"]
+    assert lr_at(r, 0, steps_per_epoch=STEPS) == 5e-5
+    assert lr_at(r, 15 * STEPS, steps_per_epoch=STEPS) == pytest.approx((5e-5 + 1e-6) / 2)
+
+
+def test_coatnet_warms_up_for_ten_thousand_steps_however_long_an_epoch_is():
+    r = RECIPES["coatnet_0_imagenet"]
+    for steps in (100, 312, 5004):
+        assert lr_at(r, 4_999, steps_per_epoch=steps) == pytest.approx(5e-4)
+        assert lr_at(r, 9_999, steps_per_epoch=steps) == pytest.approx(1e-3)
+        assert lr_at(r, 10_000, steps_per_epoch=steps) < 1e-3
+    assert lr_at(r, 300 * 312 - 1, steps_per_epoch=312) == pytest.approx(1e-5)
+
+
+def test_coatnet_falls_along_a_line_on_21k_and_stays_where_it_is_in_fine_tuning():
+    r = RECIPES["coatnet_2_imagenet21k"]
+    halfway = lr_at(r, 5 * STEPS + 85 * STEPS // 2 - 1, steps_per_epoch=STEPS)
+    assert halfway == pytest.approx((1e-3 + 1e-5) / 2, rel=0.01)
+    assert lr_at(r, 90 * STEPS - 1, steps_per_epoch=STEPS) == pytest.approx(1e-5)
+    assert {lr_at(RECIPES["coatnet_2_imagenet_384"], s, steps_per_epoch=STEPS) for s in range(30 * STEPS)} == {5e-5}
+
+
+TORCHVISION = {
+    0: 1e-5,
+    1: 1e-5 + 0.99e-3 / 5,
+    4: 1e-5 + 0.99e-3 * 4 / 5,
+    5: 1e-3,
+    302: 1e-3 * 0.5 * (1 + math.cos(math.pi * 297 / 595)),
+}
+
+
+@pytest.mark.parametrize(("epoch", "lr"), TORCHVISION.items())
+def test_torchvision_steps_once_an_epoch_and_starts_its_cosine_at_the_peak(epoch, lr):
+    assert of_epoch("convnext_tiny_imagenet_600", epoch) == pytest.approx(lr)
+
+
+@pytest.mark.parametrize(("epoch", "lr"), {0: 0.1, 29: 0.1, 30: 0.01, 60: 1e-3, 89: 1e-3}.items())
+def test_the_first_resnets_fall_tenfold_every_30_epochs(epoch, lr):
+    assert of_epoch("resnet50_imagenet_90", epoch) == pytest.approx(lr)
+
+
+def test_weight_decay_is_constant_or_follows_a_half_cosine_that_knows_no_warm_up():
+    r = Recipe(weight_decay=0.04, epochs=10, warmup_epochs=3)
+    assert {weight_decay_at(r, step, steps_per_epoch=STEPS) for step in range(10 * STEPS)} == {0.04}
+    rising = r.but({"weight_decay_end": 0.4})
+    told = [weight_decay_at(rising, step, steps_per_epoch=STEPS) for step in range(11 * STEPS)]
+    assert told[0] == pytest.approx(0.04)
+    assert told[5 * STEPS] == pytest.approx(0.22)
+    assert told[10 * STEPS - 1] < 0.4 == told[10 * STEPS]
+
+
+def test_a_warm_up_in_steps_longer_than_the_run_is_refused_with_one_that_fits():
+    r = RECIPES["coatnet_0_imagenet"]
+    check_warmup(r, steps_per_epoch=312)
+    with pytest.raises(
+        RecipeError, match=r"10,000 steps does not end within the 900 steps of the run; --set warmup_steps=90"
+    ):
+        check_warmup(r, steps_per_epoch=3)
+
+
 def test_our_cosine_reaches_its_peak_after_the_warm_up_and_its_floor_at_the_end():
     r = Recipe(lr=1.0, warmup_lr=0.1, min_lr=0.01, warmup_epochs=2, epochs=10, cooldown_epochs=2)
     rates = [lr_at(r, step, steps_per_epoch=STEPS) for step in range(STEPS * r.total_epochs)]
@@ -76,7 +162,10 @@ def test_our_cosine_reaches_its_peak_after_the_warm_up_and_its_floor_at_the_end(
     assert rates[10 * STEPS - 1 :] == pytest.approx([0.01] * (2 * STEPS + 1))
 
 
-@pytest.mark.parametrize("sched", ["cosine", "timm_cosine", "timm_step", "harmonic_cosine", "triangle"])
+EVERY = "cosine linspace_cosine linear constant triangle timm_cosine deit_cosine epoch_cosine harmonic_cosine timm_step".split()
+
+
+@pytest.mark.parametrize("sched", EVERY)
 def test_every_schedule_is_positive_before_the_end_and_never_above_the_peak(sched):
     r = Recipe().merged({"sched": sched, "epochs": 40, "lr": 0.3, "warmup_epochs": 4, "warmup_lr": 1e-3})
     rates = [lr_at(r, step, steps_per_epoch=STEPS) for step in range(1, STEPS * 40 - 1)]

@@ -1,9 +1,22 @@
 """The papers, one a file: their words, their sizes, their names. No torch."""
 
-from glocal.families import coatnet, coatnet_timm, compact, convmixer, convnext, glit, mixture, resnet, roadmap, vit
+from glocal.families import (
+    airbench,
+    coatnet,
+    coatnet_timm,
+    compact,
+    convmixer,
+    convnext,
+    glit,
+    mixture,
+    resnet,
+    roadmap,
+    vit,
+)
 from glocal.families.catalogue import architecture, list_models, vocabulary
 
 __all__ = [
+    "airbench",
     "architecture",
     "coatnet",
     "coatnet_timm",

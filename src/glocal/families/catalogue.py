@@ -14,9 +14,22 @@ from typing import Any
 from glocal import design
 from glocal.design import Architecture, Grid, Op, Part, Word, load
 from glocal.errors import ArchitectureError
-from glocal.families import coatnet, coatnet_timm, compact, convmixer, convnext, glit, mixture, resnet, roadmap, vit
+from glocal.families import (
+    airbench,
+    coatnet,
+    coatnet_timm,
+    compact,
+    convmixer,
+    convnext,
+    glit,
+    mixture,
+    resnet,
+    roadmap,
+    vit,
+)
 
 FAMILIES: dict[str, ModuleType] = {
+    "airbench": airbench,
     "coatnet": coatnet,
     "coatnet_timm": coatnet_timm,
     "compact": compact,
@@ -28,6 +41,7 @@ FAMILIES: dict[str, ModuleType] = {
     "vit": vit,
 }
 WORDS: tuple[type[Word], ...] = (
+    airbench.ConvGroup,
     coatnet.MBConv,
     coatnet.RelativeTransformer,
     coatnet_timm.ConvNeXtRW,

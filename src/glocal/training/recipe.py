@@ -29,27 +29,45 @@ class Recipe(BaseModel):
 
     model: str = "cct_2_3x2_32"
     img_size: Count | tuple[Count, Count] | None = None  # pixels, a side or (height, width); None: the architecture's
+    train_size: Count | tuple[Count, Count] | None = None  # of the training pictures; None: that of all
     drop_path: Share | None = None  # None: the architecture's
     attention_dropout: Share | None = None  # None: the architecture's
+    head_init_scale: Positive = 1.0  # factor on the first values of a classifier that no file filled
 
     epochs: Count = 30
     cooldown_epochs: Annotated[int, Field(ge=0)] = 0  # after `epochs`, at the last learning rate
     batch_size: Count = 128  # pictures a step
     accumulate: Count = 1  # parts that a batch is computed in, one after the other
+    repeats: Count = 1  # times that each picture drawn for an epoch is shown in it, augmented anew
+    sampling: Literal["natural", "balanced"] = "natural"  # each picture once an epoch, or each class equally often
     seed: Annotated[int, Field(ge=0)] = 0
 
-    opt: Literal["adamw", "sgd", "muon"] = "adamw"
+    opt: Literal["adamw", "sgd", "momentum", "lamb", "muon"] = "adamw"  # sgd: with Nesterov's momentum, as in timm
     lr: Positive = 1e-3  # the peak
     fallback_lr_scale: Positive = 1.0  # Muon: rate of the weights that AdamW steps, over lr
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0  # rate of a group of layers, over that of the group above
     weight_decay: NotNegative = 0.05
-    decay_exempt: Literal["vectors and positions", "vectors", "nothing"] = "vectors and positions"
+    weight_decay_end: NotNegative | None = None  # reached along a half cosine over the epochs; None: constant
+    decay_exempt: Literal["vectors and positions", "vectors", "norms", "nothing"] = "vectors and positions"
     betas: tuple[Share, Share] = (0.9, 0.999)
     eps: Positive = 1e-8
     momentum: Share = 0.9
     clip_grad: Positive | None = None  # norm of all gradients together
 
-    sched: Literal["cosine", "timm_cosine", "timm_step", "harmonic_cosine", "triangle"] = "cosine"
+    sched: Literal[
+        "cosine",
+        "linspace_cosine",
+        "epoch_cosine",
+        "timm_cosine",
+        "deit_cosine",
+        "harmonic_cosine",
+        "timm_step",
+        "triangle",
+        "linear",
+        "constant",
+    ] = "cosine"
     warmup_epochs: NotNegative = 0
+    warmup_steps: Annotated[int, Field(ge=0)] = 0  # a warm-up told in steps, in place of one in epochs
     warmup_lr: NotNegative = 0.0
     min_lr: NotNegative = 0.0
 
@@ -61,7 +79,7 @@ class Recipe(BaseModel):
     hflip: Chance = 0.5
     rotate: NotNegative = 0.0  # degrees
     shift: Share = 0.0  # share of the side
-    auto_augment: str = ""  # timm's RandAugment string, or "cifar10" (AutoAugment)
+    auto_augment: str = ""  # timm's RandAugment or AutoAugment string, "cifar10" (AutoAugment) or "ta_wide"
     color_jitter: NotNegative = 0.0
     reprob: Chance = 0.0  # random erasing
     remode: Literal["pixel", "const", "rand"] = "pixel"
@@ -71,14 +89,26 @@ class Recipe(BaseModel):
     mixup_switch_prob: Chance = 0.5
     mixup_off_epoch: Annotated[int, Field(ge=0)] = 0  # 0: never off
     smoothing: Share = 0.0
+    loss: Literal["cross_entropy", "sigmoid"] = "cross_entropy"  # sigmoid: a yes or no for each class
+    class_weights: Literal["none", "balanced"] = "none"  # balanced: a class counts the more, the rarer it is
 
     interpolation: Literal["bilinear", "bicubic", "nearest"] = "bicubic"
     crop_pct: Annotated[float, Field(gt=0, le=1)] = 1.0
+    aspect: Literal["crop", "squash"] = "crop"  # the picture's, and what is over is cut; or bent to the network's
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[Positive, ...] = IMAGENET_STD
 
-    ema: Share = 0.0  # decay of the averaged weights, which are then the ones evaluated and kept; 0: none
+    ema: Share = 0.0  # decay of the averaged weights; 0: none
+    judged: Literal["average", "weights"] = "average"  # which of the two are evaluated and kept
     amp: Literal["auto", "bf16", "off"] = "auto"
+
+    model_from: Literal["recipe", "weights"] = "recipe"  # where model, picture size and normalisation come from
+    frozen_epochs: Annotated[int, Field(ge=0)] | Literal["all"] = 0  # in which the classifier alone learns
+    unfreeze_every: Annotated[int, Field(ge=0)] = 0  # epochs, then, from one stage learning to one more; 0: all at once
+    teacher: str = ""  # weights of any source, timm:NAME or timm:NAME@FILE
+    distillation: Literal["hard", "soft"] = "hard"  # the teacher's answer as a label, or all its probabilities
+    distillation_alpha: Chance | None = None  # the teacher's share of the loss; None: DeiT's 0.5 hard, 0.1 soft
+    distillation_tau: Positive = 3.0  # what both logits are divided by
 
     @property
     def total_epochs(self) -> int:
@@ -111,6 +141,11 @@ class Recipe(BaseModel):
             raise RecipeError(
                 f"--batch-size {recipe.batch_size}: mixup and CutMix pair the pictures, so it must be even"
             )
+        if recipe.warmup_epochs and recipe.warmup_steps:
+            raise RecipeError(
+                f"a warm-up of {recipe.warmup_epochs:g} epochs and one of {recipe.warmup_steps:,} steps: "
+                "give one, and 0 for the other (--warmup-epochs 0, or --set warmup_steps=0)"
+            )
         if recipe.accumulate > recipe.batch_size:
             raise RecipeError(
                 f"--accumulate {recipe.accumulate} is more than the {recipe.batch_size} pictures of a batch"
@@ -125,8 +160,18 @@ class Recipe(BaseModel):
     def preprocess(self, size: tuple[int, int]) -> Preprocess:
         """How a picture becomes the input of the network, in training, evaluation and prediction alike."""
         return Preprocess(
-            size=size, crop_pct=self.crop_pct, interpolation=self.interpolation, mean=self.mean, std=self.std
+            size=size,
+            crop_pct=self.crop_pct,
+            interpolation=self.interpolation,
+            mean=self.mean,
+            std=self.std,
+            aspect=self.aspect,
         )
+
+    def training_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Height and width of the training pictures of a network that is evaluated at `size`."""
+        told = self.train_size
+        return size if told is None else (told, told) if isinstance(told, int) else told
 
     def augment(self) -> Augment:
         """What is done to each training picture."""
@@ -146,13 +191,23 @@ class Recipe(BaseModel):
 
 # Settings that do nothing unless another one calls for them.
 _NEEDS: dict[str, tuple[Callable[[Recipe], bool], str]] = {
-    "betas": (lambda r: r.opt != "sgd", "--opt adamw or muon"),
-    "eps": (lambda r: r.opt == "adamw", "--opt adamw"),
-    "momentum": (lambda r: r.opt != "adamw", "--opt sgd or muon"),
+    "betas": (lambda r: r.opt in ("adamw", "lamb", "muon"), "--opt adamw, lamb or muon"),
+    "eps": (lambda r: r.opt in ("adamw", "lamb"), "--opt adamw or lamb"),
+    "momentum": (lambda r: r.opt in ("sgd", "momentum", "muon"), "--opt sgd, momentum or muon"),
     "fallback_lr_scale": (lambda r: r.opt == "muon", "--opt muon"),
     "warmup_epochs": (lambda r: r.sched != "triangle", "a schedule with a warm-up; triangle rises by itself"),
-    "warmup_lr": (lambda r: r.warmup_epochs > 0 and r.sched != "harmonic_cosine", "--warmup-epochs above 0"),
-    "min_lr": (lambda r: r.sched in ("cosine", "timm_cosine"), "a cosine schedule"),
+    "warmup_steps": (
+        lambda r: r.sched in ("cosine", "linspace_cosine", "linear", "constant"),
+        "a schedule that is set every step: cosine, linspace_cosine, linear or constant",
+    ),
+    "warmup_lr": (
+        lambda r: (r.warmup_epochs > 0 or r.warmup_steps > 0) and r.sched != "harmonic_cosine",
+        "--warmup-epochs above 0",
+    ),
+    "min_lr": (
+        lambda r: r.sched == "linear" or (r.sched.endswith("cosine") and r.sched != "harmonic_cosine"),
+        "a cosine schedule that is not harmonic_cosine, or linear",
+    ),
     "scale": (lambda r: r.crop == "random_resized", "crop random_resized"),
     "ratio": (lambda r: r.crop == "random_resized", "crop random_resized"),
     "pad": (lambda r: r.crop == "pad", "crop pad"),
@@ -160,6 +215,11 @@ _NEEDS: dict[str, tuple[Callable[[Recipe], bool], str]] = {
     "mixup_prob": (lambda r: r.mixes, "--mixup or --cutmix above 0"),
     "mixup_switch_prob": (lambda r: r.mixup > 0 and r.cutmix > 0, "--mixup and --cutmix above 0"),
     "mixup_off_epoch": (lambda r: r.mixes, "--mixup or --cutmix above 0"),
+    "judged": (lambda r: r.ema > 0, "--ema above 0"),
+    "unfreeze_every": (lambda r: r.frozen_epochs != "all", "a number of frozen_epochs"),
+    "distillation": (lambda r: bool(r.teacher), "a teacher"),
+    "distillation_alpha": (lambda r: bool(r.teacher), "a teacher"),
+    "distillation_tau": (lambda r: bool(r.teacher) and r.distillation == "soft", "a teacher and distillation soft"),
 }
 
 
@@ -168,13 +228,16 @@ def _flag(name: str) -> str:
 
 
 def _parsed(value: Any) -> Any:
-    """Text as YAML reads it, so that (1, 2), [1, 2] and null mean what they say; pydantic turns 5e-4 into a number."""
+    """Text as YAML divides it, so that (1, 2), [1, 2] and null mean what they say."""
     if not isinstance(value, str):
         return value
     if value.startswith("("):
         value = "[" + value.strip("()") + "]"
-    parsed = yaml.safe_load(value) if value else value
-    return [_parsed(v) for v in parsed] if isinstance(parsed, list) else parsed
+    # Scalars stay text for pydantic to read by the type of the setting: YAML would make 8 of 010, 90 of 1:30, true of yes.
+    parsed = yaml.load(value, Loader=yaml.BaseLoader) if value else value
+    if isinstance(parsed, list):
+        return [_parsed(v) for v in parsed]
+    return None if parsed in ("null", "~") else parsed
 
 
 def _explained(problem: Any) -> str:

@@ -1,11 +1,14 @@
-"""The learning rate as a pure function of the step. Each schedule keeps the habits of the code it comes from.
+"""The learning rate and the weight decay as functions of the step. Each schedule keeps the habits of the code it comes from.
 
 `e` is the epoch and `t` the fractional epoch; `warmup`, `epochs` and the rates are the recipe's.
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
+from glocal.errors import RecipeError
 from glocal.training.recipe import Recipe
 
 
@@ -14,37 +17,55 @@ def lr_at(recipe: Recipe, step: int, *, steps_per_epoch: int) -> float:
     return _SCHEDULES[recipe.sched](recipe, step, steps_per_epoch)
 
 
-def _cosine(r: Recipe, step: int, steps_per_epoch: int) -> float:
-    """Every step: linear warm-up, then a cosine over what is left of the epochs; min_lr in the cooldown."""
-    t = (step + 1) / steps_per_epoch
-    if t < r.warmup_epochs:
-        return r.warmup_lr + (r.lr - r.warmup_lr) * t / r.warmup_epochs
-    done = min(1.0, (t - r.warmup_epochs) / max(r.epochs - r.warmup_epochs, 1 / steps_per_epoch))
+def weight_decay_at(recipe: Recipe, step: int, *, steps_per_epoch: int) -> float:
+    """Weight decay of a step: the recipe's, or on its way to `weight_decay_end` along a half cosine that knows no warm-up
+    and stops one step before its end (ConvNeXt's code)."""
+    if (end := recipe.weight_decay_end) is None:
+        return recipe.weight_decay
+    return end + (recipe.weight_decay - end) * _half_cosine(min(1.0, step / (recipe.epochs * steps_per_epoch)))
+
+
+def check_warmup(recipe: Recipe, *, steps_per_epoch: int) -> None:
+    """RecipeError for a warm-up told in steps that the run does not outlast, as on fewer pictures than it was told for. One in
+    epochs may be cut by a run that is short on purpose, and is told of (`announce`)."""
+    steps = recipe.epochs * steps_per_epoch
+    if recipe.warmup_steps > steps:
+        raise RecipeError(
+            f"the warm-up of {recipe.warmup_steps:,} steps does not end within the {steps:,} steps of the run; "
+            f"--set warmup_steps={steps // 10}"
+        )
+
+
+def _warmup(r: Recipe, steps_per_epoch: int) -> float:
+    """Length of the warm-up in epochs."""
+    return r.warmup_steps / steps_per_epoch if r.warmup_steps else r.warmup_epochs
+
+
+def _half_cosine(done: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * done))
+
+
+# ---------------------------------------------------------------------------------- set every step
+
+
+def _then(r: Recipe, step: int, steps_per_epoch: int, *, falling: Callable[[float], float]) -> float:
+    """A linear warm-up whose first step is not its start, then a fall from lr to min_lr that the last step of the epochs
+    completes; min_lr in the cooldown (ours; CoAtNet's paper says no more than the names)."""
+    t, warmup = (step + 1) / steps_per_epoch, _warmup(r, steps_per_epoch)
+    if t < warmup:
+        return r.warmup_lr + (r.lr - r.warmup_lr) * t / warmup
+    done = min(1.0, (t - warmup) / max(r.epochs - warmup, 1 / steps_per_epoch))
+    return r.min_lr + (r.lr - r.min_lr) * falling(done)
+
+
+def _linspace_cosine(r: Recipe, step: int, steps_per_epoch: int) -> float:
+    """Warm-up numbers that hold both their ends, so that the first step has warmup_lr and the peak comes twice; the cosine
+    starts at lr and stops one step before min_lr (ConvNeXt's code)."""
+    warmup = int(_warmup(r, steps_per_epoch) * steps_per_epoch)
+    if step < warmup:
+        return r.warmup_lr + (r.lr - r.warmup_lr) * step / max(1, warmup - 1)
+    done = min(1.0, (step - warmup) / max(1, r.epochs * steps_per_epoch - warmup))
     return r.min_lr + (r.lr - r.min_lr) * _half_cosine(done)
-
-
-def _timm_cosine(r: Recipe, step: int, steps_per_epoch: int) -> float:
-    """Once an epoch; the warm-up is not subtracted, so the cosine starts a little below lr (timm's default)."""
-    e = step // steps_per_epoch
-    if e < r.warmup_epochs:
-        return r.warmup_lr + e * (r.lr - r.warmup_lr) / r.warmup_epochs
-    return r.min_lr + (r.lr - r.min_lr) * _half_cosine(min(1.0, e / r.epochs))
-
-
-def _timm_step(r: Recipe, step: int, steps_per_epoch: int) -> float:
-    """Once an epoch: a tenth every 30 epochs, counted from epoch 0 (timm's "step" with its defaults)."""
-    e = step // steps_per_epoch
-    if e < r.warmup_epochs:
-        return r.warmup_lr + e * (r.lr - r.warmup_lr) / r.warmup_epochs
-    return r.lr * 0.1 ** (e // 30)
-
-
-def _harmonic_cosine(r: Recipe, step: int, steps_per_epoch: int) -> float:
-    """Once an epoch: lr / (warmup - e), then a cosine over the rest (Compact Transformers, examples/main.py)."""
-    e = step // steps_per_epoch
-    if e < r.warmup_epochs:
-        return r.lr / (r.warmup_epochs - e)
-    return r.lr * _half_cosine(min(1.0, (e - r.warmup_epochs) / (r.epochs - r.warmup_epochs)))
 
 
 def _triangle(r: Recipe, step: int, steps_per_epoch: int) -> float:
@@ -58,14 +79,60 @@ def _triangle(r: Recipe, step: int, steps_per_epoch: int) -> float:
     return 0.0
 
 
-def _half_cosine(done: float) -> float:
-    return 0.5 * (1 + math.cos(math.pi * done))
+# ---------------------------------------------------------------------------------- set once an epoch
 
 
-_SCHEDULES = {
-    "cosine": _cosine,
-    "timm_cosine": _timm_cosine,
-    "timm_step": _timm_step,
-    "harmonic_cosine": _harmonic_cosine,
+def _rising(r: Recipe, e: int) -> float:
+    """The linear warm-up of an epoch, which starts at warmup_lr."""
+    return r.warmup_lr + e * (r.lr - r.warmup_lr) / r.warmup_epochs
+
+
+def _timm_cosine(r: Recipe, step: int, steps_per_epoch: int, *, late: int = 0) -> float:
+    """The warm-up is not subtracted, so the cosine starts a little below lr (timm's default)."""
+    e = max(0, step // steps_per_epoch - late)
+    if e < r.warmup_epochs:
+        return _rising(r, e)
+    return r.min_lr + (r.lr - r.min_lr) * _half_cosine(min(1.0, e / r.epochs))
+
+
+def _deit_cosine(r: Recipe, step: int, steps_per_epoch: int) -> float:
+    """timm's cosine told of the epoch just finished, not of the one to come: epochs 0 and 1 both run at warmup_lr, and all
+    later ones an epoch late (DeiT's code, which GLiT's is)."""
+    return _timm_cosine(r, step, steps_per_epoch, late=1)
+
+
+def _epoch_cosine(r: Recipe, step: int, steps_per_epoch: int) -> float:
+    """Linear warm-up, then a cosine over the rest that starts at lr (torchvision's reference script)."""
+    e = step // steps_per_epoch
+    if e < r.warmup_epochs:
+        return _rising(r, e)
+    done = (e - r.warmup_epochs) / max(1, r.epochs - r.warmup_epochs)
+    return r.min_lr + (r.lr - r.min_lr) * _half_cosine(min(1.0, done))
+
+
+def _harmonic_cosine(r: Recipe, step: int, steps_per_epoch: int) -> float:
+    """lr / (warmup - e), then a cosine over the rest (Compact Transformers, examples/main.py)."""
+    e = step // steps_per_epoch
+    if e < r.warmup_epochs:
+        return r.lr / (r.warmup_epochs - e)
+    return r.lr * _half_cosine(min(1.0, (e - r.warmup_epochs) / (r.epochs - r.warmup_epochs)))
+
+
+def _timm_step(r: Recipe, step: int, steps_per_epoch: int) -> float:
+    """A tenth every 30 epochs, counted from epoch 0 (timm's "step" with its defaults; without warm-up torchvision's)."""
+    e = step // steps_per_epoch
+    return _rising(r, e) if e < r.warmup_epochs else r.lr * 0.1 ** (e // 30)
+
+
+_SCHEDULES: dict[str, Callable[[Recipe, int, int], float]] = {
+    "cosine": partial(_then, falling=_half_cosine),
+    "linear": partial(_then, falling=lambda done: 1 - done),
+    "constant": partial(_then, falling=lambda _: 1.0),
+    "linspace_cosine": _linspace_cosine,
     "triangle": _triangle,
+    "timm_cosine": _timm_cosine,
+    "deit_cosine": _deit_cosine,
+    "epoch_cosine": _epoch_cosine,
+    "harmonic_cosine": _harmonic_cosine,
+    "timm_step": _timm_step,
 }
