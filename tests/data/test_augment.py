@@ -18,6 +18,8 @@ POLICIES = {
     "digits": Augment(crop="none", hflip=0, rotate=10, shift=0.1),
     "jitter": Augment(color_jitter=0.4),
     "rand": Augment(auto_augment="rand-m9-mstd0.5-inc1"),
+    "auto": Augment(auto_augment="originalr-mstd0.5"),
+    "trivial": Augment(auto_augment="ta_wide"),
     "cifar10": Augment(crop="pad", auto_augment="cifar10", interpolation="bicubic"),
 }
 
@@ -38,6 +40,17 @@ def test_the_same_seed_gives_the_same_bytes(name: str, channels: int, photo: np.
     assert all((apply(seed) == before).all() for seed, before in enumerate(first))
     assert all(before.shape == (channels, 24, 32) and before.dtype == np.uint8 for before in first)
     assert len({before.tobytes() for before in first}) > 2
+
+
+@pytest.mark.parametrize("policy", ["rand-m10-inc1", "v0", "v0r", "3a"])
+def test_the_strongest_operations_of_timms_policies_run_to_the_end(policy, photo):
+    policy = Augment(auto_augment=policy)
+    assert all(policy.apply(photo, size=(8, 8), seed=seed, channels=3).shape == (3, 8, 8) for seed in range(150))
+
+
+def test_a_policy_that_is_none_is_named():
+    with pytest.raises(DataError, match="'originals': possible are cifar10, ta_wide"):
+        Augment(auto_augment="originals")
 
 
 CHECKSUM = """
@@ -116,10 +129,29 @@ def test_pictures_of_any_aspect_can_be_cropped(size: tuple[int, int], noise):
         assert Augment().apply(noise("thin", size), size=(16, 16), seed=seed, channels=3).shape == (3, 16, 16)
 
 
-def test_the_whole_picture_is_resized_as_pillow_does(photo: np.ndarray):
-    augment = Augment(scale=(1.0, 1.0), ratio=(1.4, 1.4), hflip=0, interpolation="bilinear")
-    square = np.asarray(Image.fromarray(photo).resize((20, 20), Image.Resampling.BILINEAR))
-    assert (augment.apply(photo, size=(20, 20), seed=0, channels=3) == square.transpose(2, 0, 1)).all()
+@pytest.mark.parametrize(("interpolation", "apart"), [("bilinear", 1), ("bicubic", 2)])
+@pytest.mark.parametrize("side", [20, 64])
+def test_a_part_is_resized_as_pillow_does_but_for_rounding(
+    photo: np.ndarray, interpolation: str, apart: int, side: int
+):
+    augment = Augment(scale=(1.0, 1.0), ratio=(1.4, 1.4), hflip=0, interpolation=interpolation)
+    theirs = Image.fromarray(photo).resize((side, side), Image.Resampling[interpolation.upper()])
+    ours = augment.apply(photo, size=(side, side), seed=0, channels=3).transpose(1, 2, 0)
+    off = np.abs(ours.astype(int) - np.asarray(theirs))
+    assert off.max() <= apart
+    assert (off > 0).mean() < 0.1
+
+
+def test_the_number_of_threads_changes_no_byte(photo: np.ndarray):
+    before = torch.get_num_threads()
+    try:
+        crops = []
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            crops.append([Augment().apply(photo, size=(160, 160), seed=s, channels=3) for s in range(5)])
+    finally:
+        torch.set_num_threads(before)
+    assert all((one == three).all() for one, three in zip(*crops, strict=True))
 
 
 def test_a_shift_moves_and_a_turn_turns():

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glocal.data.draws import Draws, order, sample_seeds
+from glocal.data.draws import Draws, balanced, order, repeated, sample_seeds
 
 seeds = st.integers(-(2**70), 2**70)
 
@@ -47,3 +47,40 @@ def test_draws_are_uniform_in_their_range():
 def test_neighbouring_pictures_are_shuffled_apart():
     near = np.abs(np.diff(order(0, 0, 10_000)))
     assert abs(near.mean() / 10_000 - 1 / 3) < 0.02  # of two uniform positions
+
+
+@given(seeds, st.integers(0, 1000), st.integers(1, 2000), st.integers(1, 5))
+def test_repeats_follow_one_another_at_the_head_of_the_order(seed: int, epoch: int, n: int, repeats: int):
+    drawn = repeated(seed, epoch, n, repeats=repeats)
+    assert len(drawn) == (n // 256 * 256 if n >= 256 else n)
+    assert (drawn == order(seed, epoch, n)[np.arange(len(drawn)) // repeats]).all()
+
+
+labels = st.lists(st.integers(0, 6), min_size=1, max_size=80).map(np.array)
+
+
+@given(seeds, st.integers(0, 1000), labels)
+def test_a_balanced_epoch_shows_every_class_equally_often(seed: int, epoch: int, labels: np.ndarray):
+    drawn = balanced(seed, epoch, labels)
+    counts = np.unique(labels[drawn], return_counts=True)[1]
+    assert len(drawn) == len(labels)
+    assert len(counts) == len(np.unique(labels))
+    assert counts.max() - counts.min() <= 1
+
+
+@given(seeds, labels)
+def test_balanced_epochs_repeat_no_picture_before_all_of_its_class_were_shown(seed: int, labels: np.ndarray):
+    shown = np.zeros(len(labels), int)
+    for epoch in range(6):
+        drawn = balanced(seed, epoch, labels)
+        assert (drawn == balanced(seed, epoch, labels)).all()
+        shown += np.bincount(drawn, minlength=len(labels))
+        assert all(np.ptp(shown[labels == label]) <= 1 for label in np.unique(labels))
+    each = [shown[labels == label].sum() for label in np.unique(labels)]
+    assert max(each) - min(each) <= 1
+
+
+def test_balanced_samples_are_in_random_order():
+    labels = np.repeat([0, 1], 500)
+    assert not (np.diff(labels[balanced(0, 0, labels)]) == 0).all()
+    assert not (balanced(0, 0, labels) == balanced(0, 1, labels)).all()

@@ -27,7 +27,7 @@ def test_a_flat_folder_is_all_train(pets: Path):
     listing = list_folder(pets)
     assert listing.given == frozenset()
     assert [file.path for file in listing.files[:2]] == ["cat/0.png", "cat/1.png"]
-    assert {(file.split, file.class_name) for file in listing.files} == {("train", "cat"), ("train", "dog")}
+    assert {(file.split, file.classes[0]) for file in listing.files} == {("train", "cat"), ("train", "dog")}
 
 
 @pytest.mark.parametrize("val", ["val", "valid", "validation", "VAL"])
@@ -42,7 +42,7 @@ def test_splits_are_found_by_their_whole_names_in_any_case(plant, val: str):
 
 def test_names_that_contain_a_split_are_classes(plant):
     root = plant("test_tube/a.png", "training_wheels/b.png", "interval/c.png", "contest/d.png")
-    assert {file.class_name for file in list_folder(root).files} == {
+    assert {file.classes[0] for file in list_folder(root).files} == {
         "test_tube",
         "training_wheels",
         "interval",
@@ -122,14 +122,14 @@ def test_a_symlink_loop_ends(pets: Path):
 
 def test_a_linked_class_is_a_class(pets: Path):
     os.symlink(pets / "cat", pets / "kitten")
-    assert {file.class_name for file in list_folder(pets).files} == {"cat", "dog", "kitten"}
+    assert {file.classes[0] for file in list_folder(pets).files} == {"cat", "dog", "kitten"}
 
 
 def test_one_name_in_two_unicode_forms_is_one_class(plant):
     composed, decomposed = (unicodedata.normalize(form, "Bär") for form in ("NFC", "NFD"))
     assert composed != decomposed
     root = plant(f"train/{composed}/ä ü.png", f"val/{decomposed}/日本.png")
-    assert {file.class_name for file in list_folder(root).files} == {composed}
+    assert {file.classes[0] for file in list_folder(root).files} == {composed}
 
 
 def test_files_of_one_stem_are_different_files(plant):

@@ -25,7 +25,7 @@ def reading(*, quiet: bool) -> Callable[[int, int], None] | None:
     if quiet or not sys.stderr.isatty():
         return None
     bar = Progress(console=Console(stderr=True), transient=True)
-    task = bar.add_task("reading pictures")
+    task = bar.add_task("reading")
 
     def tell(done: int, of: int) -> None:
         bar.update(task, completed=done, total=of)

@@ -10,6 +10,7 @@ from glocal.data.manifest import Manifest
 from glocal.data.opening import Report, check
 from glocal.data.pictures import decode
 from glocal.data.preprocess import Preprocess
+from glocal.data.sharding import Written, write_shards
 
 if TYPE_CHECKING:
     from glocal.data.loader import Batches
@@ -23,9 +24,11 @@ __all__ = [
     "Preprocess",
     "Report",
     "Split",
+    "Written",
     "check",
     "decode",
     "pictures_below",
+    "write_shards",
 ]
 
 

@@ -1,14 +1,16 @@
 """Checked pictures in their splits, as the rest of glocal sees them. How they get here is in `opening`."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from glocal.data.faults import Fault
 from glocal.data.layout import SplitName
 from glocal.data.manifest import Manifest, Row
-from glocal.data.pictures import decode
+from glocal.data.pictures import Unreadable, read
+from glocal.data.store import Store
+from glocal.data.survey import digest
+from glocal.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,9 +18,9 @@ class Split:
     """Pictures and labels, in a fixed order."""
 
     name: SplitName
-    labels: np.ndarray  # int64 (n,)
+    labels: np.ndarray  # int64 (n,); of multi-label data float32 (n, classes), 1 for each class that is there
     rows: tuple[Row, ...] = field(repr=False)
-    root: Path | None = field(repr=False)  # None where the pictures lie in no files
+    store: Store | None = field(repr=False)  # None where the pictures lie nowhere but in `pixels`
     pixels: tuple[np.ndarray, ...] | None = field(repr=False)  # None where they do not fit into memory
 
     def __len__(self) -> int:
@@ -29,12 +31,24 @@ class Split:
         """Where each picture lies, relative to the source."""
         return tuple(row.path for row in self.rows)
 
+    def taken(self, index: np.ndarray) -> "Split":
+        """Some of the pictures, in the order of their indices: int64 (m,)."""
+        pixels = None if self.pixels is None else tuple(self.pixels[i] for i in index)
+        return replace(self, labels=self.labels[index], rows=tuple(self.rows[i] for i in index), pixels=pixels)
+
     def picture(self, i: int) -> np.ndarray:
-        """The pixels of picture i: uint8 (h, w, c), not to be written to. DataError if its file has gone since the check."""
+        """The pixels of picture i: uint8 (h, w, c), not to be written to. DataError if its file has gone or changed since."""
         if self.pixels is not None:
             return self.pixels[i]
-        assert self.root is not None
-        return decode(self.root / self.rows[i].path)
+        assert self.store is not None
+        path = self.rows[i].path
+        try:
+            data = self.store.read(path)
+            if len(data) != self.rows[i].size_bytes or digest(data) != self.rows[i].digest:
+                raise Unreadable("changed", "has changed since it was checked")
+            return read(data).pixels
+        except Unreadable as error:
+            raise DataError(f"{self.store}: {path}: {error}") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +65,12 @@ class Data:
     channels: int
     typical_size: tuple[int, int]  # median (h, w) of train, pixels
     seed: int
+    multi_label: bool = False  # pictures may be of several classes, or of none
 
     def manifest(self) -> Manifest:
         """What reopens exactly these splits."""
         rows = {split.name: split.rows for split in (self.train, self.val, self.test) if split is not None}
-        return Manifest(self.source, self.seed, self.classes, self.split_rule, rows, self.faults)
+        return Manifest(self.source, self.seed, self.classes, self.split_rule, rows, self.faults, self.multi_label)
 
     def fingerprint(self) -> str:
         """Names the pictures, their labels and their splits; the same wherever the files lie."""

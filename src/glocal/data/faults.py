@@ -8,7 +8,19 @@ from glocal.errors import DataError
 
 Severity = Literal["error", "dropped", "converted", "note", "warning"]
 
-SKIPPABLE = frozenset({"zero bytes", "truncated", "not a picture", "too large", "unreadable"})
+SKIPPABLE = frozenset(
+    {
+        "zero bytes",
+        "truncated",
+        "not a picture",
+        "too large",
+        "unreadable",
+        "no label",
+        "no picture",
+        "cut short",
+        "not a shard",
+    }
+)
 """Kinds that belong to one file, which `--skip-bad-files` leaves out; every other error needs a decision."""
 
 _LISTED = 10  # errors spelled out in a message; the rest is counted
@@ -40,7 +52,12 @@ class Fault:
         return fault
 
     def __str__(self) -> str:
-        return f"{self.path or '.'}: {self.reason}"
+        return f"{_one_line(self.path) or '.'}: {self.reason}"
+
+
+def _one_line(path: str) -> str:
+    """A path with what would break the line, colour it or turn it round spelt out; joiners belong to scripts and emoji."""
+    return "".join(c if c.isprintable() or c in "\u200c\u200d" else c.encode("unicode_escape").decode() for c in path)
 
 
 def raise_errors(source: str, faults: Iterable[Fault]) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ class Row(NamedTuple):
     """One picture of a split, and what tells whether its file is still the same."""
 
     path: str
-    label: int
+    label: int | tuple[int, ...]  # several, in rising order, exactly where the manifest is multi-label
     size_bytes: int
     digest: str
 
@@ -30,6 +30,11 @@ class Manifest:
     split_rule: str
     rows: Mapping[SplitName, tuple[Row, ...]]  # "test" only where there is one
     faults: tuple[Fault, ...]
+    multi_label: bool = False
+
+    def names_of(self, row: Row) -> tuple[str, ...]:
+        """The classes of a row."""
+        return tuple(self.classes[label] for label in labels_of(row))
 
     def fingerprint(self) -> str:
         """Names the pictures, their labels and their splits; the same wherever the files lie. 32 hexadecimal digits."""
@@ -42,6 +47,7 @@ class Manifest:
             "source": self.source,
             "seed": self.seed,
             "classes": list(self.classes),
+            "multi_label": self.multi_label,
             "split_rule": self.split_rule,
             "rows": {split: [list(row) for row in rows] for split, rows in self.rows.items()},
             "faults": [fault.to_json() for fault in self.faults],
@@ -51,14 +57,27 @@ class Manifest:
     def from_json(cls, values: Mapping[str, Any]) -> "Manifest":
         """The inverse of `to_json`. DataError where the values are no manifest."""
         try:
+            several = bool(values.get("multi_label", False))
             rows = {
-                split: tuple(Row(*row) for row in values["rows"][split]) for split in SPLITS if split in values["rows"]
+                split: tuple(_row(row, several=several) for row in values["rows"][split])
+                for split in SPLITS
+                if split in values["rows"]
             }
             classes = tuple(values["classes"])
-            labels = {row.label for of_split in rows.values() for row in of_split}
+            labels = {label for of_split in rows.values() for row in of_split for label in labels_of(row)}
             if not {"train", "val"} <= rows.keys() or not labels <= set(range(len(classes))):
                 raise DataError("not a manifest: it needs train and val, and labels that count its classes")
             faults = tuple(Fault.from_json(fault) for fault in values["faults"])
-            return cls(values["source"], values["seed"], classes, values["split_rule"], rows, faults)
+            return cls(values["source"], values["seed"], classes, values["split_rule"], rows, faults, several)
         except (KeyError, TypeError) as error:
             raise DataError(f"not a manifest, as Manifest.to_json() writes it: {error!r}") from None
+
+
+def _row(values: Sequence[Any], *, several: bool) -> Row:
+    path, label, size_bytes, digest = values
+    return Row(path, tuple(label) if several else label, size_bytes, digest)
+
+
+def labels_of(row: Row) -> tuple[int, ...]:
+    """The labels of a row, one or several."""
+    return row.label if isinstance(row.label, tuple) else (row.label,)

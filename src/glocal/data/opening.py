@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ from glocal.data.audit import class_faults, duplicate_faults, group_faults
 from glocal.data.dataset import Data, Split
 from glocal.data.duplicates import same_pictures
 from glocal.data.faults import Fault, raise_errors
-from glocal.data.layout import SPLITS
+from glocal.data.layout import SPLITS, Listed
 from glocal.data.manifest import Manifest, Row
-from glocal.data.partition import group_names, group_pattern, held_out, joined
+from glocal.data.partition import group_names, group_pattern, held_out, held_out_multi, joined
 from glocal.data.sources import DIGITS, Found, read_manifest, read_source
 from glocal.data.survey import Progress
 from glocal.errors import DataError
@@ -31,6 +31,7 @@ class Report:
     counts: dict[
         str, dict[str, int]
     ]  # pictures of each class of each split; of a flat folder that has errors, all in train
+    pictures: dict[str, int]  # in each split; where a picture has several labels, fewer than `counts` adds up to
     sizes: dict[str, tuple[int, int]]  # min, median and max of height and of width, pixels; empty without pictures
 
     @property
@@ -52,6 +53,7 @@ class Report:
             "split_rule": self.data.split_rule if self.data else None,
             "fingerprint": self.data.fingerprint() if self.data else None,
             "counts": {split: dict(of_split) for split, of_split in self.counts.items()},
+            "pictures": dict(self.pictures),
             "sizes": {name: list(size) for name, size in self.sizes.items()},
             "faults": [fault.to_json() for fault in self.faults],
         }
@@ -69,36 +71,45 @@ def check(
 ) -> Report:
     """Reads every picture of a source and reports all faults; `check(...).opened()` is the data, or a DataError.
 
-    source: "digits", or a folder root/{train,val,test}/CLASS/picture or root/CLASS/picture.
+    source: a folder root/{train,val,test}/CLASS/picture or root/CLASS/picture; a table .csv, .tsv or .parquet; tar shards by
+        file, folder, pattern or URL; a Hugging Face data set on disk; "digits". docs/data.md says what each may look like.
     val_fraction: share of the pictures that goes to val where the source has no val; a fifth, but at most 5,000 pictures,
         where it is not given.
     skip_bad_files: leave out files that cannot be read, and say so, where the default is to refuse.
-    group_by: a regular expression with one group in parentheses, searched in each picture's path below its class folder,
-        without the suffix; pictures for which the group holds the same text stay on one side of a split, and one for which
-        it finds nothing stands alone. `^([^_]+)_` keeps p07_left and p07_right together.
+    group_by: a regular expression with one group in parentheses, searched in each picture's path below its class folder (of a
+        table: its path; of a shard: its key) without the suffix; pictures for which the group holds the same text stay on one
+        side of a split, and one for which it finds nothing stands alone. `^([^_]+)_` keeps p07_left and p07_right together.
     manifest: reopens exactly this split instead of making one; DataError names a file that is gone or has changed.
     progress: called with (files read, files in all).
 
-    DataError only where there is nothing to check (no such folder, a file, an empty folder) or for the arguments.
+    DataError only where there is nothing to check (no such folder, an empty one, no table) or for the arguments.
     """
     pattern = _pattern(str(source), val_fraction=val_fraction, group_by=group_by, manifest=manifest)
     if manifest is not None:
         found = read_manifest(source, manifest, progress=progress)
         return _report(found, manifest.classes, rule=manifest.split_rule, seed=manifest.seed)
     found = read_source(source, skip_bad_files=skip_bad_files, progress=progress)
-    if val_fraction is not None and "val" in found.given:
-        raise DataError(f"{source} has a val folder, so val_fraction {val_fraction} has no effect; leave it out")
+    listing = found.listing
+    if val_fraction is not None and "val" in listing.given:
+        raise DataError(f"{source} has a val of its own, so val_fraction {val_fraction} has no effect; leave it out")
+    if group_by is not None and listing.grouped:
+        raise DataError(f"{source} has a column `group`, so --group-by {group_by!r} has no effect; leave it out")
     same = same_pictures(found.looks)
-    names = group_names([file.stem for file in found.files], pattern) if pattern else None
-    found.faults += class_faults(found.files, found.given)
-    found.faults += group_faults(found.files, names) if names else ()
-    found.faults += duplicate_faults(found.files, found.looks, same)
+    names = [file.group for file in found.files] if listing.grouped else None
+    names = group_names([file.stem for file in found.files], pattern) if pattern else names
+    listing.faults += class_faults(listing)
+    listing.faults += group_faults(found.files, names) if names else ()
+    listing.faults += duplicate_faults(found.files, found.looks, same)
     rule = "train and val are the source's own"
-    if "val" not in found.given and not _errors(found):
+    if "val" not in listing.given and not _errors(found):
         rule = _split_off_val(found, _together(same, names), seed=seed, fraction=val_fraction)
-        rule += f", groups by {group_by!r} undivided" if group_by else ""
-    classes = tuple(sorted({file.class_name for file in found.files if file.split == "train"}))
-    return _report(found, classes, rule=rule, seed=seed)
+        rule += f", groups by {group_by!r} undivided" if group_by else ", groups undivided" if listing.grouped else ""
+    there = _classes(file for file in found.files if file.split == "train")
+    return _report(found, tuple(filter(there.__contains__, listing.order or sorted(there))), rule=rule, seed=seed)
+
+
+def _classes(files: Iterable[Listed]) -> set[str]:
+    return {name for file in files for name in file.classes}
 
 
 def _pattern(
@@ -130,21 +141,35 @@ def _together(same: np.ndarray, names: Sequence[str | None] | None) -> np.ndarra
 def _split_off_val(found: Found, together: np.ndarray, *, seed: int, fraction: float | None) -> str:
     """Moves a part of train to val, and says so in a sentence."""
     train = np.array([i for i, file in enumerate(found.files) if file.split == "train"], dtype=np.int64)
-    _, labels = np.unique([found.files[i].class_name for i in train], return_inverse=True)
-    val = held_out(labels, together[train], seed=seed, fraction=fraction)
+    of_train = [found.files[i].classes for i in train]
+    number = {name: i for i, name in enumerate(sorted({name for classes in of_train for name in classes}))}
+    if found.listing.multi_label:
+        val = held_out_multi(_hot(of_train, number), together[train], seed=seed, fraction=fraction)
+    else:
+        labels = np.array([number[name] for (name,) in of_train], dtype=np.int64)
+        val = held_out(labels, together[train], seed=seed, fraction=fraction)
+    if not val.any():
+        found.faults.append(Fault("group", "", "no val can be made: all pictures belong together", "error"))
     for i in train[val]:
         found.files[i] = found.files[i]._replace(split="val")
-    classes = {found.files[i].class_name for i in train}
-    for name in sorted(classes - {found.files[i].class_name for i in train[val]}):
+    for name in sorted(number.keys() - _classes(found.files[i] for i in train[val])):
         reason = "no pictures in val: they all belong together, and train needs them"
         found.faults.append(Fault("class map", name, reason, "note"))
     share = f"{val.sum():,} of {len(train):,} pictures"
     return f"val is {share}, drawn from each class alike with seed {seed}, duplicates kept on one side"
 
 
+def _hot(labels: Sequence[tuple[str, ...]], number: Mapping[str, int]) -> np.ndarray:
+    """1 where a picture has a label: float32 (n, labels)."""
+    hot = np.zeros((len(labels), len(number)), dtype=np.float32)
+    for i, names in enumerate(labels):
+        hot[i, [number[name] for name in names]] = 1
+    return hot
+
+
 def _report(found: Found, classes: tuple[str, ...], *, rule: str, seed: int) -> Report:
     counts: dict[str, dict[str, int]] = {
-        name: dict(sorted(Counter(file.class_name for file in found.files if file.split == name).items()))
+        name: dict(sorted(Counter(c for file in found.files if file.split == name for c in file.classes).items()))
         for name in SPLITS
         if any(file.split == name for file in found.files)
     }
@@ -164,8 +189,10 @@ def _report(found: Found, classes: tuple[str, ...], *, rule: str, seed: int) -> 
             channels=1 if found.source == DIGITS else 3,
             typical_size=_quantile([every[i] for i, file in enumerate(found.files) if file.split == "train"], 0.5),
             seed=seed,
+            multi_label=found.listing.multi_label,
         )
-    return Report(found.source, data, tuple(found.faults), counts, sizes)
+    pictures = {name: sum(file.split == name for file in found.files) for name in counts}
+    return Report(found.source, data, tuple(found.faults), counts, pictures, sizes)
 
 
 def _quantile(sizes: list[tuple[int, int]], share: float) -> tuple[int, int]:
@@ -174,17 +201,25 @@ def _quantile(sizes: list[tuple[int, int]], share: float) -> tuple[int, int]:
 
 
 def _split(found: Found, name: str, classes: tuple[str, ...]) -> Split:
-    label = {class_name: i for i, class_name in enumerate(classes)}
+    number = {class_name: i for i, class_name in enumerate(classes)}
     index = [i for i, file in enumerate(found.files) if file.split == name]
+    several = found.listing.multi_label
     rows = tuple(
-        Row(found.files[i].path, label[found.files[i].class_name], found.looks[i].size_bytes, found.looks[i].digest)
+        Row(file.path, _label(file, number, several=several), found.looks[i].size_bytes, found.looks[i].digest)
         for i in index
+        for file in (found.files[i],)
     )
+    hot = _hot([found.files[i].classes for i in index], number) if several else None
     kept = tuple(pixels for i in index if (pixels := found.looks[i].pixels) is not None)
     return Split(
         name=found.files[index[0]].split,
-        labels=np.array([row.label for row in rows], dtype=np.int64),
+        labels=hot if hot is not None else np.array([row.label for row in rows], dtype=np.int64),
         rows=rows,
-        root=found.root,
+        store=found.store,
         pixels=kept if len(kept) == len(rows) else None,
     )
+
+
+def _label(file: Listed, number: Mapping[str, int], *, several: bool) -> int | tuple[int, ...]:
+    labels = sorted(number[name] for name in file.classes)
+    return tuple(labels) if several else labels[0]

@@ -1,6 +1,8 @@
 """One picture: bytes to pixels, by the rule that training, evaluation and prediction share. Folders are `layout`'s."""
 
 import io
+import os
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +38,13 @@ SUFFIXES = frozenset(
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _SIXTEEN_BIT = 65535 // 255  # 257: the full range of 16 bits onto the full range of 8
+_ELSE = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 class Decoded(NamedTuple):
@@ -69,6 +78,9 @@ def decode(picture: str | Path | bytes) -> np.ndarray:
 def load(path: str | Path) -> bytes:
     """The bytes of a file. Unreadable says why there are none."""
     try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):  # a pipe would wait for a writer for ever, a device may never end
+            raise Unreadable("unreadable", f"{_ELSE.get(stat.S_IFMT(mode), 'no file')}, not a file of a picture")
         with open(path, "rb") as file:
             return file.read()
     except FileNotFoundError:

@@ -107,13 +107,25 @@ def fit(
     aspect: Aspect = "crop",
 ) -> np.ndarray:
     """uint8 (h, w, c) -> uint8 (c, *size), by the geometry of `Preprocess`."""
-    (h, w), (H, W) = picture.shape[:2], (math.floor(size[0] / crop_pct), math.floor(size[1] / crop_pct))
+    H, W = math.floor(size[0] / crop_pct), math.floor(size[1] / crop_pct)
+    if aspect == "crop":
+        picture = _no_line(picture, (H, W))
+    h, w = picture.shape[:2]
     if aspect == "crop":  # cover H x W with the picture's aspect; rounded down, as torchvision's Resize does
         H, W = (H, max(W, int(H * w / h))) if h * W <= w * H else (max(H, int(W * h / w)), W)
     if (h, w) != (H, W):
         picture = resized(picture, (H, W), interpolation=interpolation)
     top, left = round((H - size[0]) / 2), round((W - size[1]) / 2)  # half to even, as torchvision's CenterCrop does
     return picture[top : top + size[0], left : left + size[1]].transpose(2, 0, 1).copy()
+
+
+def _no_line(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The middle of a picture more than 64 times as wide, or high, as `size` is: 1 x 5,000 pixels would be scaled to
+    224 x 1,120,000, only for the 224 in the middle."""
+    h, w = picture.shape[:2]
+    most_h, most_w = math.ceil(64 * w * size[0] / size[1]), math.ceil(64 * h * size[1] / size[0])
+    top, left = max(0, h - most_h) // 2, max(0, w - most_w) // 2
+    return picture[top : h - top, left : w - left]
 
 
 def resized(picture: np.ndarray, size: tuple[int, int], *, interpolation: str) -> np.ndarray:
