@@ -61,7 +61,7 @@ def test_the_number_of_classes_is_the_files_where_none_is_asked(saved, network):
 
 def test_another_number_of_classes_warns_and_keeps_the_body(saved, network):
     with pytest.warns(
-        UserWarning, match=r"net.safetensors has 10 classes; the classifier of 5 starts from fresh values"
+        UserWarning, match=r"net.safetensors: the file has 10 classes; the classifier of 5 starts from fresh values"
     ):
         other = create_model(NAME, num_classes=5, weights=saved)
     assert other.num_classes == 5

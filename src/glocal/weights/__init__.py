@@ -1,7 +1,21 @@
 """Their names for our weights, and weights on disk."""
 
-from glocal.weights.create import Model, create_model, load_model, save_model
+from glocal.weights.create import Loaded, Model, create_model, load_model, save_model, start_from
+from glocal.weights.find import find_weights
+from glocal.weights.rows import rows_by_name
 from glocal.weights.tables import SOURCES
 from glocal.weights.translate import export, load_into
 
-__all__ = ["SOURCES", "Model", "create_model", "export", "load_into", "load_model", "save_model"]
+__all__ = [
+    "SOURCES",
+    "Loaded",
+    "Model",
+    "create_model",
+    "export",
+    "find_weights",
+    "load_into",
+    "load_model",
+    "rows_by_name",
+    "save_model",
+    "start_from",
+]
