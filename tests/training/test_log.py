@@ -1,46 +1,209 @@
-"""The time left counts what is still to come, and holds where steps and validations take what they took."""
+"""What a run tells: to a terminal, to a file of plain lines, to its folder."""
 
+import csv
+import io
+import itertools
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
+from rich.console import Console
 
+from glocal.errors import Stopped
 from glocal.training import log as module
+from glocal.training.answers import Answers
 from glocal.training.folder import RunFolder
-from glocal.training.log import Log, clock
-from glocal.training.scores import Scores
+from glocal.training.log import Log, spark
+from glocal.training.scores import Scores, Wrong
 
-SCORES = Scores(10, 0.5, 0.9, 1.0, 0.9, (0.6, 0.98), {}, 0.5, None)
+WRONG = Wrong("val/dog/7.jpg", "dog", "cat", 0.97)
+ANSWERS = Answers(("cat", "dog"), ("a", "b"), np.array([0, 1]), np.array([0, 0]), np.array([0.6, 0.97]))
+SCORES = Scores(10, 0.5, 0.6, 1.0, 0.6, (0.3, 0.8), {}, 0.5, WRONG, answers=ANSWERS)
+
+
+class Recorded:
+    """A tracker."""
+
+    def __init__(self):
+        self.steps, self.epochs, self.status, self.broken = [], [], "", False
+
+    def scalars(self, values, *, step, every_epoch):
+        if self.broken:
+            raise ConnectionError("no answer")
+        (self.epochs if every_epoch else self.steps).append((step, dict(values)))
+
+    def close(self, status):
+        self.status = status
 
 
 @pytest.fixture
-def now(monkeypatch):
-    time = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: time[0])
-    return time
+def tracker(monkeypatch):
+    tracker = Recorded()
+    monkeypatch.setattr(module, "trackers", lambda run, **_: [tracker])
+    return tracker
 
 
-def test_the_estimate_is_exact_on_a_steady_machine(now, tmp_path):
-    step_s, val_s, steps, epochs = 0.5, 2.0, 10, 4
-    with Log(RunFolder(tmp_path), epochs=epochs, val_size=10, console=None) as log:
-        for epoch in range(epochs):
-            for done in range(1, steps + 1):
-                now[0] += step_s
-                log.step(epoch=epoch, done=done, of=steps, loss=1.0, lr=0.1, images=8)
-                if epoch:
-                    left = log.seconds_left(epoch=epoch, done=done, of=steps, images=8)
-                    after = (epochs - epoch - 1) * (steps * step_s + val_s)
-                    assert left == pytest.approx((steps - done) * step_s + val_s + after)
-            now[0] += val_s
-            log.validating(1, 1)
-            now[0] += 0.7  # writing files is no part of a step
-            log.epoch({"epoch": epoch, "train_loss": 1.0, "images_per_s": 16.0, "time_s": now[0]}, SCORES)
+@pytest.fixture(autouse=True)
+def steady(monkeypatch):
+    """A clock that goes on by a tenth of a second whenever it is read."""
+    ticks = itertools.count()
+    clock = SimpleNamespace(monotonic=lambda: next(ticks) / 10, strftime=time.strftime)
+    monkeypatch.setattr(module, "time", clock)
 
 
-def test_a_machine_that_slows_down_moves_the_estimate(now, tmp_path):
-    with Log(RunFolder(tmp_path), epochs=1, val_size=0, console=None) as log:
-        for done in range(1, 61):
-            now[0] += 0.1 if done < 20 else 0.4
-            log.step(epoch=0, done=done, of=100, loss=1.0, lr=0.1, images=8)
-        assert log.seconds_left(epoch=0, done=60, of=100, images=8) == pytest.approx(40 * 0.4, rel=0.15)
+@pytest.fixture(autouse=True)
+def drawn(monkeypatch):
+    """What would have been drawn; how it looks is test_plots'."""
+    drawn = []
+    monkeypatch.setattr(module.plots, "draw", lambda run, answers, **_: drawn.append(answers))
+    return drawn
 
 
-def test_durations_read_like_a_clock():
-    assert [clock(s) for s in (8.6, 754, 3723)] == ["0:09", "12:34", "1:02:03"]
+def console(*, terminal, **more):
+    return Console(file=io.StringIO(), force_terminal=terminal, force_interactive=terminal, width=80, **more)
+
+
+def train(log, *, epochs=2, steps=30, spike=None, scores=SCORES, **more):
+    for epoch in range(epochs):
+        for done in range(1, steps + 1):
+            loss = 9.0 if epoch * steps + done == spike else 1.0
+            log.step(epoch=epoch, done=done, of=steps, loss=loss, lr=0.1, images=8, **more)
+        log.validating(1, 1)
+        told = {"train_loss": 1.0, "val_loss": 0.5, "images_per_s": 16.0, "time_s": 61.0}
+        log.epoch({"epoch": epoch, "step": (epoch + 1) * steps, **told}, scores)
+
+
+def noted(path):
+    with (path / "warnings.csv").open() as file:
+        return [(row["epoch"], row["step"], row["kind"]) for row in csv.DictReader(file)]
+
+
+def test_where_there_is_no_terminal_an_epoch_is_a_plain_line_and_a_warning_one_more(tmp_path, tracker):
+    told = console(terminal=False)
+    with Log(RunFolder(tmp_path), epochs=2, val_size=10, console=told) as log:
+        train(log, spike=45, waited_s=0.0)
+    lines = told.file.getvalue().splitlines()
+    assert lines[:3] == [
+        "epoch   1/2  loss 1.000, val 0.500  top-1 60.00% (30.0% to 80.0%) best  16 images/s  1:01",
+        "warning: step 45: the loss is 9, 9.0 times its running median (1)",
+        "epoch   2/2  loss 1.000, val 0.500  top-1 60.00% (30.0% to 80.0%)       16 images/s  1:01",
+    ]
+    assert lines[3] == f"warnings: 1 of loss; each with its step in {tmp_path / 'warnings.csv'}"
+    assert noted(tmp_path) == [("1", "45", "loss")]
+
+
+def test_a_terminal_shows_bar_numbers_trend_and_the_newest_warning(tmp_path, tracker, monkeypatch):
+    monkeypatch.delenv("CI", raising=False)
+    told, seen = console(terminal=True, no_color=True), console(terminal=False)
+    with Log(RunFolder(tmp_path), epochs=4, val_size=10, console=told) as log:
+        train(log, spike=45, grad_norm=1.25, waited_s=0.0)
+        train(log, epochs=1, scores=replace(SCORES, top1=0.7))
+        log.step(epoch=3, done=10, of=30, loss=2.0, lr=0.1, images=8, grad_norm=1.25, waited_s=0.0)
+        seen.print(log._shown())
+    bar, numbers, trend, warning = seen.file.getvalue().splitlines()
+    assert bar.startswith("epoch 4/4 ━━━")
+    assert "10/30 0:" in bar
+    assert bar.rstrip().endswith("left")
+    assert numbers.startswith("step 100  loss 1.0")
+    assert "lr 1.00e-01" in numbers
+    assert numbers.endswith("waits 0%  gradient 1.2")
+    assert trend == "validation ▁▁█ 70.00%, best 70.00% in epoch 3"
+    assert warning == "step 45: the loss is 9, 9.0 times its running median (1)"
+    screen = told.file.getvalue()
+    assert "most confidently wrong: val/dog/7.jpg is dog, said cat (97%)" in screen
+    assert "\x1b[33m" not in screen, "colours despite NO_COLOR"
+    assert "warnings: 1 of loss" in screen
+
+
+def test_on_a_build_server_no_bar_is_drawn_even_on_a_terminal(tmp_path, tracker, monkeypatch):
+    monkeypatch.setenv("CI", "true")
+    told = console(terminal=True)
+    with Log(RunFolder(tmp_path), epochs=2, val_size=10, console=told) as log:
+        train(log)
+    assert "━" not in told.file.getvalue()
+    assert "epoch   2/2" in told.file.getvalue()
+
+
+def test_no_console_says_nothing_and_keeps_everything(tmp_path, tracker, capsys, drawn):
+    with Log(RunFolder(tmp_path), epochs=2, val_size=10, console=None) as log:
+        train(log, spike=45)
+    assert capsys.readouterr() == ("", "")
+    assert noted(tmp_path) == [("1", "45", "loss")]
+    assert drawn == [ANSWERS]
+    assert (tmp_path / "answers.csv").exists()
+
+
+def test_a_process_that_is_not_the_main_one_says_and_writes_nothing(tmp_path, monkeypatch, drawn):
+    monkeypatch.chdir(tmp_path)
+    told = console(terminal=True)
+    with Log(None, epochs=2, val_size=10, console=told) as log:
+        train(log, spike=45)
+    assert told.file.getvalue() == ""
+    assert not drawn
+    assert not list(tmp_path.iterdir())
+
+
+def test_many_warnings_of_a_kind_are_told_ten_times_and_all_kept(tmp_path, tracker):
+    told = console(terminal=False)
+    with Log(RunFolder(tmp_path), epochs=1, val_size=10, console=told) as log:
+        for i in range(25):
+            log.note("picture", f"{i}.jpg was read at the second attempt")
+    assert told.file.getvalue().count("second attempt") == 10
+    assert "9.jpg was read at the second attempt; more of picture only in warnings.csv" in told.file.getvalue()
+    assert len(noted(tmp_path)) == 25
+
+
+def test_curves_of_steps_have_fifty_points_an_epoch_at_most(tmp_path, tracker):
+    with Log(RunFolder(tmp_path), epochs=1, val_size=10, console=None) as log:
+        train(log, epochs=1, steps=200)
+    assert [step for step, _ in tracker.steps] == list(range(4, 201, 4))
+    assert tracker.steps[0][1].keys() == {"loss", "lr", "images_per_s"}
+    assert [step for step, _ in tracker.epochs] == [200]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(None, "FINISHED"), (KeyboardInterrupt, "KILLED"), (Stopped(15, ""), "KILLED"), (ValueError, "FAILED")],
+)
+def test_trackers_are_told_how_a_run_ended_and_plots_are_drawn_whatever_that_was(
+    tmp_path, tracker, drawn, error, status
+):
+    def ends():
+        with Log(RunFolder(tmp_path), epochs=1, val_size=10, console=None):
+            if error:
+                raise error
+
+    if error:
+        with pytest.raises(error if isinstance(error, type) else type(error)):
+            ends()
+    else:
+        ends()
+    assert tracker.status == status
+    assert len(drawn) == 1
+
+
+def test_neither_a_tracker_nor_a_figure_that_fails_ends_a_run(tmp_path, tracker, monkeypatch):
+    tracker.broken = True
+    monkeypatch.setattr(module.plots, "draw", lambda *_, **__: 1 / 0)
+    told = console(terminal=False)
+    with Log(RunFolder(tmp_path), epochs=1, val_size=10, console=told) as log:
+        train(log, epochs=1)
+    assert noted(tmp_path) == [("0", "1", "tracker"), ("0", "30", "plots")]
+    assert "ConnectionError: no answer" in told.file.getvalue()
+
+
+def test_a_resumed_run_knows_its_best_epoch_and_forgets_those_that_are_done_anew(tmp_path, tracker):
+    columns = "epoch,step,val_loss,val_top1\n"
+    (tmp_path / "metrics.csv").write_text(columns + "0,30,0.5,0.9\n1,60,0.4,0.95\n")
+    told = console(terminal=False)
+    with Log(RunFolder(tmp_path), epochs=3, val_size=10, console=told, start=40) as log:
+        train(log, epochs=1, scores=replace(SCORES, top1=0.8))
+        train(log, epochs=1, scores=replace(SCORES, top1=0.92))
+    assert [" best " in line for line in told.file.getvalue().splitlines()] == [False, True]
+
+
+def test_a_trend_is_a_row_of_bars():
+    assert spark([0.1, 0.5, 0.9, 0.3]) == "▁▄█▃" or spark([0.1, 0.5, 0.9, 0.3]) == "▁▅█▃"
+    assert spark([0.4, 0.4]) == "▁▁"

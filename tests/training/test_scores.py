@@ -47,3 +47,24 @@ def test_the_most_confidently_wrong_picture_is_named():
     found = scores(logits, torch.tensor([1, 0, 0]), classes=("cat", "dog"), paths=("a.png", "b.png", "c.png"))
     assert (found.most_wrong.path, found.most_wrong.truth, found.most_wrong.said) == ("a.png", "dog", "cat")
     assert scores(logits[2:], torch.tensor([0]), classes=("cat", "dog"), paths=("c",)).most_wrong is None
+
+
+def test_of_several_labels_the_scores_are_what_their_names_say():
+    logits = torch.tensor([[2.0, 1.0, -1.0], [-1.0, -2.0, -3.0], [-1.0, 3.0, 1.0], [1.0, -1.0, -2.0]])
+    hot = torch.tensor([[1.0, 1, 0], [0, 0, 0], [1, 0, 1], [1, 0, 0]])
+    found = scores(logits, hot, classes=("cat", "dog", "bird"), paths=tuple("abcd"))
+    assert (found.n, found.top1, found.top5) == (4, 0.5, 0.75)
+    assert found.recall == {"cat": 2 / 3, "dog": 1.0, "bird": 1.0}
+    assert found.macro_f1 == pytest.approx((0.8 + 2 / 3 + 1) / 3)
+    # of cat the first two are right, and two of four share the last place; dog is second, bird first
+    assert found.map == pytest.approx((((1 + 1 + 3 / 4) / 3) + 1 / 2 + 1) / 3)
+    assert found.majority == 0.75
+    assert (found.most_wrong.path, found.most_wrong.truth, found.most_wrong.said) == ("c", "cat|bird", "dog")
+    assert "mean average precision" in str(found)
+    assert Scores.from_json(found.to_json()) == found
+
+
+def test_one_label_has_no_average_precision():
+    found = scored(np.eye(7, dtype=np.float32), list(range(7)))
+    assert found.map is None
+    assert "precision" not in str(found)

@@ -5,10 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import glocal
 from glocal.errors import DataError
+from glocal.training.recipes import recipe
+from glocal.weights import Model, save_model
 
 SETTINGS = {"model": "cct_2_3x2_32", "img_size": 16, "epochs": 6, "batch_size": 8, "lr": 1e-3}
 
@@ -71,3 +74,26 @@ def test_a_folder_is_answered_whole_and_any_shape_is_read(done, tmp_path):
     for name, shape in {"tall": (90, 20, 3), "dot": (1, 1, 3)}.items():
         Image.fromarray(np.full(shape, (200, 50, 40), np.uint8)).save(folder / f"{name}.png")
     assert [p.answers[0][0] for p in glocal.predict(done.weights, [folder])] == ["red", "red"]
+
+
+def test_of_several_classes_those_above_one_half_are_answered_and_scored(tmp_path):
+    names, rng = ("red", "green", "blue"), np.random.default_rng(0)
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(tmp_path / f"{i:02d}.png")
+    labels = ["red", "green|blue", "red|blue"]
+    lines = [f"{i:02d}.png,{labels[i % 3]},{'val' if i < 3 else 'train'}" for i in range(12)]
+    (tmp_path / "t.csv").write_text("\n".join(["path,label,split", *lines]))
+    network = glocal.create_model("cct_2_3x2_32", num_classes=3, img_size=16)
+    with torch.no_grad():
+        [*network.head.children()][-1].bias.copy_(torch.tensor([9.0, -9.0, 9.0]))
+    prepared = recipe("small").preprocess((16, 16)).to_json()
+    save_model(tmp_path / "w.safetensors", Model(network, names, prepared, multi_label=True))
+    (found,) = glocal.predict(tmp_path / "w.safetensors", [tmp_path / "00.png"], top=1)
+    assert {name for name, _ in found.answers} == {"red", "blue"}
+    assert all(share > 0.5 for _, share in found.answers)
+    scores = glocal.evaluate(tmp_path / "w.safetensors", tmp_path / "t.csv")
+    assert scores.recall == {"red": 1.0, "green": 0.0, "blue": 1.0}
+    assert scores.map is not None
+    save_model(tmp_path / "one.safetensors", Model(network, names, prepared))
+    with pytest.raises(DataError, match=r"any number of classes a picture, and .* trained for one class a picture"):
+        glocal.evaluate(tmp_path / "one.safetensors", tmp_path / "t.csv")

@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
 from glocal.data import Data, check, decode, pictures_below
 from glocal.data.preprocess import Preprocess
 from glocal.errors import DataError
-from glocal.net import Network
 from glocal.training.device import pick_device
-from glocal.training.folder import RunFolder
+from glocal.training.engine import Machine
+from glocal.training.folder import RunFolder, read_yaml
 from glocal.training.scores import Scores, score
-from glocal.weights import load_model
+from glocal.weights import Model, load_model
 
 
 def evaluate(
@@ -26,7 +25,7 @@ def evaluate(
     split: str = "val",
     device: str = "auto",
     batch_size: int = 256,
-    workers: int = 0,
+    workers: int | None = None,
     skip_bad_files: bool = False,
 ) -> Scores:
     """Scores of a run's best weights, or of a file of weights, on a split of the run's data or of another source.
@@ -35,7 +34,7 @@ def evaluate(
     tests.csv. Raises DataError for a split that is not there or a class that the network does not know.
     """
     file, run = _weights_of(weights)
-    network, classes, written = load_model(file)
+    network, classes, written, multi_label = load_model(file)
     data = _data_of(run, source, skip_bad_files=skip_bad_files)
     chosen = {"train": data.train, "val": data.val, "test": data.test}.get(split)
     if chosen is None:
@@ -43,21 +42,33 @@ def evaluate(
         raise DataError(f"{data.source} has no split {split!r}; it has {there}")
     if unknown := [c for c in data.classes if c not in classes]:
         raise DataError(f"{data.source} has classes that {file} does not know: {', '.join(unknown)}")
-    place = pick_device(device)
+    if data.multi_label != multi_label:
+        kinds = ("one class a picture", "any number of classes a picture")
+        raise DataError(f"{data.source} has {kinds[data.multi_label]}, and {file} was trained for {kinds[multi_label]}")
+    machine = Machine.start(device, workers=workers)
     found = score(
-        network.to(place),
-        replace(chosen, labels=np.array([classes.index(c) for c in data.classes])[chosen.labels]),
+        network.to(machine.device),
+        replace(chosen, labels=_relabelled(chosen.labels, [classes.index(c) for c in data.classes], len(classes))),
         classes=classes,
         preprocess=Preprocess.from_json(written),
-        device=place,
+        machine=machine,
         batch_size=batch_size,
-        workers=workers,
     )
-    found = replace(found, split_rule=data.split_rule)
-    if split == "test" and run:
+    trained = {row.digest for row in run.manifest().rows["train"]} if run and split != "train" else set()
+    found = replace(found, split_rule=data.split_rule, trained=sum(row.digest in trained for row in chosen.rows))
+    if split == "test" and run and machine.main:
         opened = run.count_test({"weights": file.name, "source": data.source, "top1": found.top1, "n": found.n})
         return replace(found, opened=opened)
     return found
+
+
+def _relabelled(labels: np.ndarray, place: list[int], k: int) -> np.ndarray:
+    """Labels of the data's classes as those of the network's k classes; `place`: where each of the data's is among them."""
+    if labels.ndim == 1:
+        return np.array(place)[labels]
+    hot = np.zeros((len(labels), k), dtype=labels.dtype)
+    hot[:, place] = labels
+    return hot
 
 
 def _weights_of(weights: str | Path) -> tuple[Path, RunFolder | None]:
@@ -75,13 +86,17 @@ def _data_of(run: RunFolder | None, source: str | Path | None, *, skip_bad_files
         return check(source, skip_bad_files=skip_bad_files).opened()
     if run is None:
         raise DataError("these weights lie in no run's folder; name the pictures to evaluate on")
-    about = yaml.safe_load(run.settings.read_text())["data"]
+    about = read_yaml(run.settings, "data")["data"]
     return check(about["source"], skip_bad_files=about["skip_bad_files"], manifest=run.manifest()).opened()
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answers for one picture, most probable first, or the reason why there are none."""
+    """The answers for one picture, most probable first, or the reason why there are none.
+
+    A network of one class a picture gives shares that add up to one over its classes; one of several gives each class a
+    probability of its own.
+    """
 
     path: str
     answers: tuple[tuple[str, float], ...] = ()
@@ -97,28 +112,26 @@ def predict(
 ) -> list[Prediction]:
     """Answers for pictures and for all pictures below folders, in the order given.
 
+    top: answers a picture; a network of several classes a picture gives those above one half instead, and at least one.
     A picture that cannot be read gets an error that says why, and the others are still answered.
     """
-    network, classes, written = load_model(_weights_of(weights)[0])
-    preprocess, place = Preprocess.from_json(written), pick_device(device)
-    network = network.to(place).eval()
-    files = [file for path in paths for file in (pictures_below(Path(path)) if Path(path).is_dir() else [Path(path)])]
-    found: list[Prediction] = []
+    model = load_model(_weights_of(weights)[0])
+    place = pick_device(device)
+    model.network.to(place).eval()
+    files, found = [], []
+    for path in map(Path, paths):
+        below = pictures_below(path) if path.is_dir() else [path]
+        if not below:
+            found.append(Prediction(str(path), error=f"{path}: no pictures below it"))
+        files += below
     for start in range(0, len(files), batch_size):
-        found += _predict_batch(network, files[start : start + batch_size], classes, preprocess, top=top, place=place)
+        found += _predict_batch(model, files[start : start + batch_size], top=top, place=place)
     return found
 
 
 @torch.inference_mode()
-def _predict_batch(
-    network: Network,
-    files: list[Path],
-    classes: tuple[str, ...],
-    preprocess: Preprocess,
-    *,
-    top: int,
-    place: torch.device,
-) -> list[Prediction]:
+def _predict_batch(model: Model, files: list[Path], *, top: int, place: torch.device) -> list[Prediction]:
+    preprocess = Preprocess.from_json(model.preprocess)
     pictures: dict[Path, np.ndarray] = {}
     errors: dict[Path, str] = {}
     for file in files:
@@ -129,7 +142,10 @@ def _predict_batch(
     answers = {}
     if pictures:
         x = torch.from_numpy(np.stack(list(pictures.values()))).to(place)
-        best = network(preprocess.normalise(x)).float().softmax(1).topk(min(top, len(classes)))
+        logits = model.network(preprocess.normalise(x)).float()
+        p_BK = logits.sigmoid() if model.multi_label else logits.softmax(1)
+        best = p_BK.topk(len(model.classes) if model.multi_label else min(top, len(model.classes)))
         for file, p, i in zip(pictures, best.values.tolist(), best.indices.tolist(), strict=True):
-            answers[file] = tuple((classes[c], share) for c, share in zip(i, p, strict=True))
+            n = max(1, sum(share > 0.5 for share in p)) if model.multi_label else len(p)
+            answers[file] = tuple((model.classes[c], share) for c, share in zip(i[:n], p[:n], strict=True))
     return [Prediction(str(f), answers.get(f, ()), errors.get(f)) for f in files]
