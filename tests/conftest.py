@@ -11,6 +11,8 @@ from PIL import Image
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers share the cores; torch reads this when it is imported
 
+os.environ["GLOCAL_CACHE"] = "off"  # nothing of a test is kept, and nothing that was kept helps one
+
 ARCHIVES = {"cifar": "cifar10-jpeg.tar.gz", "nette": "imagenette-mini.tar.gz"}
 COLOURS = {"blue": (40, 60, 200), "green": (60, 180, 60), "red": (200, 50, 40)}
 
@@ -35,6 +37,13 @@ def cifar(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def nette(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photographs of ten classes as train/<class>/ and val/<class>/."""
     return _unpacked("nette", tmp_path_factory.mktemp("nette"))
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of tests draw no figures, which take longer than they; what draws is tested in training/test_plots.py."""
+    if {"training", "cli", "torture"} & set(request.path.parts):
+        monkeypatch.setattr("glocal.training.plots.draw", lambda *a, **k: None)
 
 
 @pytest.fixture

@@ -13,7 +13,9 @@ from glocal.families import architecture, list_models
 if TYPE_CHECKING:
     from glocal.data import check
     from glocal.net.fuse import fuse
+    from glocal.training.rerun import rerun
     from glocal.training.run import resume, train
+    from glocal.training.transfer import fine_tune
     from glocal.training.use import evaluate, predict
     from glocal.weights import create_model
     from glocal.weights.registry import register_with_timm
@@ -29,10 +31,12 @@ __all__ = [
     "errors",
     "evaluate",
     "families",
+    "fine_tune",
     "fuse",
     "list_models",
     "predict",
     "register_with_timm",
+    "rerun",
     "resume",
     "train",
 ]
@@ -42,8 +46,10 @@ _LATER = {
     "create_model": "glocal.weights",
     "fuse": "glocal.net.fuse",
     "evaluate": "glocal.training.use",
+    "fine_tune": "glocal.training.transfer",
     "predict": "glocal.training.use",
     "register_with_timm": "glocal.weights.registry",
+    "rerun": "glocal.training.rerun",
     "resume": "glocal.training.run",
     "train": "glocal.training.run",
 }

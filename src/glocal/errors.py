@@ -3,6 +3,8 @@
 Every message says where, what was given, what is possible, and the command or argument that mends it.
 """
 
+import signal
+
 
 class GlocalError(Exception):
     """Something the person at the keyboard can put right; `exit_code` is what the command line ends with."""
@@ -36,3 +38,11 @@ class DataError(GlocalError):
 
 class RunError(GlocalError):
     """A run that cannot go on: a loss that is not finite, a full disk, a folder that is not a run."""
+
+
+class Stopped(GlocalError):  # noqa: N818 - nothing went wrong
+    """A run that a signal ended, its state written; the exit code is the shell's, 128 and the number of the signal."""
+
+    def __init__(self, number: int, where: str) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name} {where}")
+        self.exit_code = 128 + number

@@ -2,10 +2,12 @@
 
 import csv
 import itertools
+import json
 
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 
 import glocal
 from glocal.errors import DataError, RecipeError, RunError, WeightError
@@ -53,7 +55,7 @@ def test_a_run_learns_and_leaves_a_folder_that_says_everything(colours, tmp_path
             "images_per_s",
         ]
     )
-    network, classes, preprocess = load_model(done.weights)
+    network, classes, preprocess, _ = load_model(done.weights)
     assert classes == ("blue", "green", "red")
     assert preprocess["size"] == [16, 16]
     assert network.num_classes == 3
@@ -130,12 +132,13 @@ def test_the_average_is_what_is_judged_and_kept(colours, tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_with_the_step_and_keeps_the_last_good_state(colours, tmp_path, monkeypatch):
     real, calls = loop.loss, itertools.count()
-    monkeypatch.setattr(loop, "loss", lambda *a: real(*a) * (float("nan") if next(calls) == 6 else 1.0))
-    with pytest.raises(RunError, match=r"nan at step 6 \(epoch 1, .*last good state is .*last.pt"):
+    monkeypatch.setattr(loop, "loss", lambda *a, **k: real(*a, **k) * (float("nan") if next(calls) == 6 else 1.0))
+    with pytest.raises(RunError, match=r"nan at step 6 \(epoch 1, .*last good state is .*last.json"):
         run(colours, tmp_path / "runs")
-    saved = torch.load(next((tmp_path / "runs").glob("*/state/last.pt")), weights_only=True)
-    assert saved["step"] == 4
-    assert all(torch.isfinite(t).all() for t in saved["network"].values())
+    state = next((tmp_path / "runs").glob("*/state"))
+    saved = json.loads((state / "last.json").read_text())
+    assert (saved["step"], [p.name for p in state.glob("step-*")]) == (4, [saved["folder"]])
+    assert all(torch.isfinite(t).all() for t in load_file(state / "step-4" / "0-of-1.safetensors").values())
 
 
 def test_a_run_folder_is_never_overwritten(colours, tmp_path):
@@ -162,16 +165,43 @@ def test_resume_refuses_what_is_no_run(tmp_path):
 
 def test_resume_names_a_state_that_was_cut(colours, tmp_path):
     done = run(colours, tmp_path / "runs", epochs=1)
-    state = done.folder / "state" / "last.pt"
-    state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
-    with pytest.raises(WeightError, match=r"last\.pt is not a whole state"):
-        glocal.resume(done.folder)
+    for name in ("step-4/0-of-1.safetensors", "last.json"):
+        part = done.folder / "state" / name
+        part.write_bytes(part.read_bytes()[: part.stat().st_size // 2])
+        with pytest.raises(WeightError, match=r"last\.json is not a whole state"):
+            glocal.resume(done.folder)
 
 
 def test_a_run_can_be_repeated_from_what_it_wrote(colours, tmp_path):
     first = run(colours, tmp_path / "runs")
     again = glocal.train(colours, config=first.folder / "run.yaml", output=tmp_path / "runs")
     assert equal(weights_of(first), weights_of(again))
+
+
+def test_a_run_made_again_agrees_to_the_bit(colours, tmp_path):
+    first = run(colours, tmp_path / "runs", epochs=2, **HARD)
+    again = glocal.rerun(first.folder)
+    assert again.same
+    assert again.run.folder.name == f"{first.folder.name}-rerun"
+    assert equal(weights_of(first), weights_of(again.run))
+
+
+def test_a_run_made_again_that_does_not_agree_says_where(colours, tmp_path):
+    first = run(colours, tmp_path / "runs", epochs=2)
+    settings = first.folder / "run.yaml"
+    settings.write_text(settings.read_text().replace("smoothing: 0.1", "smoothing: 0.2").replace("torch: ", "torch: 0"))
+    again = glocal.rerun(first.folder)
+    assert not again.same
+    assert again.numbers[0].startswith("metrics.csv, first in epoch 1: train_loss ")
+    assert again.numbers[1].startswith("weights/best: ")
+    assert again.surroundings[0].startswith("torch 0")
+
+
+def test_only_a_finished_run_is_made_again(colours, tmp_path):
+    first = run(colours, tmp_path / "runs", epochs=1)
+    (first.folder / "metrics.csv").unlink()
+    with pytest.raises(RunError, match="has not finished"):
+        glocal.rerun(first.folder)
 
 
 def test_misspelt_names_are_found_before_the_pictures_are_read(tmp_path):

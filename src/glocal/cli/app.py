@@ -1,12 +1,13 @@
 """The verbs in one place, and what every verb shares: how errors end, and what --json prints."""
 
+import gc
 import json
 import sys
 import warnings
 
 import typer
 
-from glocal.cli import models, pictures, training
+from glocal.cli import models, pictures, recipes, training, transfer
 from glocal.errors import GlocalError
 
 app = typer.Typer(
@@ -19,10 +20,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(pictures.check)
+app.command()(pictures.shard)
 app.command()(training.train)
+app.command()(training.rerun)
 app.command()(training.val)
 app.command("eval", hidden=True)(training.val)
 app.command()(training.predict)
+app.command()(transfer.probe)
+app.command()(recipes.recipes)
 app.command("models")(models.list_all)
 app.command()(models.show)
 app.command()(models.benchmark)
@@ -35,9 +40,10 @@ def _root() -> None:
 
 def main() -> None:
     """Runs a verb. The user's mistakes print one message and end with 1, 2 for usage or 3 for failed data."""
+    gc.set_threshold(100_000)  # a check makes some hundred thousand small values, of which none is garbage
     warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
     try:
-        app()
+        app(prog_name="glocal")
     except GlocalError as error:
         if "--json" in sys.argv:
             print(json.dumps({"error": str(error), "kind": type(error).__name__}))

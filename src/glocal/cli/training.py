@@ -4,14 +4,18 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from glocal.cli.options import DEVICE, FRACTION, GROUP, JSON, SKIP, reading, size_of
 from glocal.errors import RecipeError
+
+if TYPE_CHECKING:
+    from glocal.training.run import Run
 
 Number = float | None
 
@@ -21,6 +25,8 @@ class Opt(StrEnum):
 
     adamw = "adamw"
     sgd = "sgd"
+    momentum = "momentum"
+    lamb = "lamb"
     muon = "muon"
 
 
@@ -30,6 +36,20 @@ class Amp(StrEnum):
     auto = "auto"
     bf16 = "bf16"
     off = "off"
+
+
+class Loss(StrEnum):
+    """What an answer is measured by."""
+
+    cross_entropy = "cross_entropy"
+    sigmoid = "sigmoid"
+
+
+class Parallel(StrEnum):
+    """What several processes do with the network."""
+
+    ddp = "ddp"
+    fsdp = "fsdp"
 
 
 class SplitName(StrEnum):
@@ -52,7 +72,9 @@ def _of_run(text: str) -> Any:
 
 
 def train(
-    data: Annotated[str | None, typer.Argument(help="A folder of pictures, or `digits`.")] = None,
+    data: Annotated[
+        str | None, typer.Argument(help="A folder, table, shards or data set of pictures (docs/data.md), or `digits`.")
+    ] = None,
     recipe: Annotated[str | None, _of_recipe("A named recipe; by default the one that suits the pictures.")] = None,
     config: Annotated[Path | None, _of_recipe("A run.yaml whose settings to take.")] = None,
     model: Annotated[str | None, _of_recipe("A name from `glocal models`, or an architecture.yaml.")] = None,
@@ -62,11 +84,14 @@ def train(
     opt: Annotated[Opt | None, _of_recipe("Optimiser.")] = None,
     lr: Annotated[Number, _of_recipe("Peak learning rate.")] = None,
     weight_decay: Annotated[Number, _of_recipe("Decay of the weights that decay.")] = None,
+    layer_decay: Annotated[Number, _of_recipe("Rate of a group of layers over that of the one above.")] = None,
     warmup_epochs: Annotated[Number, _of_recipe("Epochs in which the rate rises.")] = None,
     drop_path: Annotated[Number, _of_recipe("Stochastic depth of the last block.")] = None,
     mixup: Annotated[Number, _of_recipe("Alpha of mixup; 0 is off.")] = None,
     cutmix: Annotated[Number, _of_recipe("Alpha of CutMix; 0 is off.")] = None,
+    loss: Annotated[Loss | None, _of_recipe("One class a picture, or a yes or no for each class.")] = None,
     smoothing: Annotated[Number, _of_recipe("Label smoothing.")] = None,
+    teacher: Annotated[str | None, _of_recipe("A network to learn from: a run, a file, or timm:NAME@FILE.")] = None,
     clip_grad: Annotated[Number, _of_recipe("Largest norm of the gradients.")] = None,
     ema: Annotated[Number, _of_recipe("Decay of averaged weights; 0 is off.")] = None,
     amp: Annotated[Amp | None, _of_recipe("bf16 where the hardware has it (auto), always, or off.")] = None,
@@ -74,13 +99,29 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE for any other setting.", rich_help_panel=_RECIPE)
     ] = None,
-    weights: Annotated[Path | None, _of_run("Weights to start from: ours, the authors' or timm's.")] = None,
+    weights: Annotated[
+        str | None, _of_run("Weights to start from: a file, a run's folder, a URL, hf:OWNER/REPO/FILE or timm:NAME.")
+    ] = None,
+    head_rows: Annotated[Path | None, _of_run("File of the rows of their classifier that become ours.")] = None,
     device: DEVICE = "auto",
-    workers: Annotated[int, _of_run("Processes that load pictures; 0 loads them in the training process.")] = 0,
+    parallel: Annotated[Parallel, _of_run("Under torchrun: copy the network to each process, or divide it.")] = (
+        Parallel.ddp
+    ),
+    workers: Annotated[
+        int | None, _of_run("Processes that load pictures; by default threads do, where it pays.")
+    ] = None,
     output: Annotated[Path, _of_run("Where the folder of the run is made.")] = Path("runs/train"),
     name: Annotated[str | None, _of_run("Name of that folder; an existing one is never overwritten.")] = None,
     resume: Annotated[Path | None, _of_run("Folder of a run to go on with; nothing else can be given.")] = None,
     checkpoint_seconds: Annotated[float, _of_run("Seconds between the states written within an epoch.")] = 60.0,
+    mlflow: Annotated[
+        str | None,
+        typer.Option(
+            help="A store of MLflow that is told of the run: a folder, or a server's address.",
+            envvar="MLFLOW_TRACKING_URI",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
     val_fraction: FRACTION = None,
     skip_bad_files: SKIP = False,
     group_by: GROUP = None,
@@ -102,11 +143,14 @@ def train(
             "opt": opt and opt.value,
             "lr": lr,
             "weight_decay": weight_decay,
+            "layer_decay": layer_decay,
             "warmup_epochs": warmup_epochs,
             "drop_path": drop_path,
             "mixup": mixup,
             "cutmix": cutmix,
+            "loss": loss and loss.value,
             "smoothing": smoothing,
+            "teacher": teacher,
             "clip_grad": clip_grad,
             "ema": ema,
             "amp": amp and amp.value,
@@ -119,11 +163,14 @@ def train(
             settings={**{k: v for k, v in given.items() if v is not None}, **_assignments(settings or [])},
             origin="command line",
             weights=weights,
+            head_rows=head_rows,
             output=output,
             name=name,
             device=device,
+            parallel=parallel.value,
             workers=workers,
             checkpoint_s=checkpoint_seconds,
+            mlflow=mlflow,
             val_fraction=val_fraction,
             skip_bad_files=skip_bad_files,
             group_by=group_by,
@@ -134,7 +181,7 @@ def train(
         print(json.dumps(run.to_json(), ensure_ascii=False))
         return
     console.print(f"\n[bold]best epoch {run.epoch + 1}[/bold]: {run.val}", highlight=False)
-    console.print(f"always saying the most frequent class would give {run.val.majority:.2%}", highlight=False)
+    console.print(_beside(run), highlight=False, soft_wrap=True, markup=False)
     console.print("\nnext:", style="bold")
     for line in (
         f"glocal val {run.folder}",
@@ -142,6 +189,44 @@ def train(
         f"tensorboard --logdir {run.folder}",
     ):
         console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _beside(run: "Run") -> str:
+    """The result next to what needs no training. Intervals of the pictures drawn that overlap leave open which is better."""
+
+    def against(low: float, high: float) -> str:
+        ours = run.val.interval
+        return "better" if ours[0] > high else "worse" if ours[1] < low else "cannot tell"
+
+    majority, probe = run.val.majority, run.probe
+    told = f"against always the most frequent class, {majority:.2%}: {against(majority, majority)}"
+    if probe is None:
+        return told
+    low, high = probe.interval
+    told += f"; against a linear probe of the network as it began, {probe.top1:.2%} ({low:.2%} to {high:.2%}): "
+    return told + against(low, high)
+
+
+def rerun(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    as_json: JSON = False,
+) -> None:
+    """Make a run again from what it wrote, beside it, and say whether the bits agree; exit 1 where they do not."""
+    from glocal.training.rerun import rerun as made_again
+
+    again = made_again(run, console=None if as_json else Console(), progress=reading(quiet=as_json))
+    if as_json:
+        print(json.dumps(again.to_json(), ensure_ascii=False))
+    else:
+        print(f"\nmade again in {again.run.folder}: {'the same, to the bit' if again.same else 'NOT the same'}")
+        for line in again.numbers:
+            print(f"  {line}")
+        if again.surroundings and not again.same:
+            print("what else is other:")
+        for line in again.surroundings if not again.same else ():
+            print(f"  {line}")
+    if not again.same:
+        raise typer.Exit(1)
 
 
 def _nothing_beside_resume() -> None:
@@ -152,7 +237,7 @@ def _nothing_beside_resume() -> None:
 
 def _source_of(config: Path | None) -> str:
     """The data that a run.yaml names."""
-    from glocal.training.run import read_config
+    from glocal.training.settings import read_config
 
     if config is None:
         raise RecipeError("name a folder of pictures, or `digits`: glocal train DATA")
@@ -171,7 +256,7 @@ def val(
     data: Annotated[str | None, typer.Argument(help="Pictures; by default those of the run.")] = None,
     split: Annotated[SplitName, typer.Option(help="Each use of test is noted in the run's folder.")] = SplitName.val,
     batch_size: Annotated[int, typer.Option(help="Pictures a pass.")] = 256,
-    workers: Annotated[int, typer.Option(help="Processes that load pictures.")] = 0,
+    workers: Annotated[int | None, typer.Option(help="Processes that load pictures; by default threads.")] = None,
     device: DEVICE = "auto",
     skip_bad_files: SKIP = False,
     as_json: JSON = False,
@@ -193,6 +278,8 @@ def val(
         return
     print(f"{split.value}: {scores}")
     print(scores.split_rule)
+    if scores.trained:
+        print(f"{scores.trained:,} of the {scores.n:,} pictures were trained on, so this measures what was shown")
     print(f"always saying the most frequent class would give {scores.majority:.2%}")
     worst = sorted(scores.recall.items(), key=lambda item: item[1])[:5]
     print("lowest recall: " + ", ".join(f"{name} {share:.1%}" for name, share in worst))
@@ -221,7 +308,7 @@ def predict(
             "picture", *[f"answer {i + 1}" for i in range(top)], box=None, header_style="bold", pad_edge=False
         )
         for p in found:
-            table.add_row(p.path, *(f"{name} {share:.1%}" for name, share in p.answers))
+            table.add_row(Text(p.path), *(Text(f"{name} {share:.1%}") for name, share in p.answers))
         Console().print(table)
         for p in found:
             if p.error:

@@ -4,6 +4,9 @@ run.yaml            command, settings with where each came from, versions, seed,
 architecture.yaml   the network as data
 data.json           manifest of the splits, class map, faults
 metrics.csv         one row an epoch
+warnings.csv        what went wrong and did not end the run, with its step
+answers.csv         the answers of the best epoch, picture by picture
+plots/              curves, confusion matrix, the most confidently wrong
 events/             TensorBoard
 weights/            best.safetensors and last.safetensors, with classes and preprocessing inside
 state/              what a resumed run goes on from
@@ -78,8 +81,8 @@ class RunFolder:
 
     @property
     def state(self) -> Path:
-        """The state to resume from."""
-        return self.path / "state" / "last.pt"
+        """What names the state to resume from; see `checkpoint`."""
+        return self.path / "state" / "last.json"
 
     @property
     def events(self) -> Path:
@@ -105,13 +108,28 @@ class RunFolder:
 
     def manifest(self) -> Manifest:
         """The splits that the run was begun with."""
-        return Manifest.from_json(json.loads((self.path / "data.json").read_text()))
+        path = self.path / "data.json"
+        try:
+            return Manifest.from_json(json.loads(path.read_text()))
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"{path} is not whole ({error}), and without it the splits of the run are not known"
+            ) from None
 
     def write_metrics(self, rows: Sequence[Mapping[str, float]]) -> None:
-        """metrics.csv, whole."""
-        lines = [",".join(COLUMNS), *(",".join(f"{row[column]:.7g}" for column in COLUMNS) for row in rows)]
+        """metrics.csv, whole; of pictures with several labels, with a column of mean average precision."""
+        columns = [*COLUMNS, *(["val_map"] if "val_map" in rows[0] else [])]
+        lines = [",".join(columns), *(",".join(f"{row[column]:.7g}" for column in columns) for row in rows)]
         with whole_file(self.path / "metrics.csv") as file:
             file.write(("\n".join(lines) + "\n").encode())
+
+    def metrics(self) -> list[dict[str, float]]:
+        """The rows of metrics.csv; none before the first epoch has ended."""
+        path = self.path / "metrics.csv"
+        if not path.is_file():
+            return []
+        with path.open(newline="") as file:
+            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
     def count_test(self, row: Mapping[str, Any]) -> int:
         """Notes one opening of the test split; returns how many there have been."""
@@ -123,6 +141,17 @@ class RunFolder:
                 writer.writeheader()
             writer.writerow({"when": time.strftime("%Y-%m-%dT%H:%M:%S"), **row})
         return len(path.read_text().splitlines()) - 1
+
+
+def read_yaml(path: Path, *keys: str) -> dict[str, Any]:
+    """What `write_yaml` wrote; RunError where it is not whole, or lacks one of the keys."""
+    try:
+        found = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise RunError(f"{path} is not whole: {' '.join(str(error).split())}") from None
+    if not isinstance(found, dict) or not set(keys) <= found.keys():
+        raise RunError(f"{path} is not whole: it must hold {', '.join(keys) or 'names and values'}")
+    return found
 
 
 def write_yaml(path: Path, data: Any) -> None:
@@ -141,6 +170,7 @@ def surroundings() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": versions,
         "platform": platform.platform(),
+        "processor": _processor(),
         "threads": torch.get_num_threads(),
         "git": _git_state(),
     }
@@ -151,6 +181,15 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _processor() -> str:
+    """The processor's name, whose instructions decide the last bits."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _git_state() -> str | None:

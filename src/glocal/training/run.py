@@ -1,34 +1,45 @@
-"""The verbs train and resume: from a source of pictures and settings to a finished run. The steps themselves are in `loop`."""
+"""The verbs train and resume: from a source and settings to a finished run. The steps themselves are in `loop`."""
 
+import re
 import shlex
 import sys
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from rich.console import Console
 
 from glocal.data import Data, check
-from glocal.design import Architecture, adapt, cost, load
-from glocal.design.text import count
-from glocal.errors import RecipeError, WeightError
-from glocal.families import architecture, vocabulary
-from glocal.net import Network
+from glocal.data.remote import is_url
+from glocal.data.sources import DIGITS
+from glocal.design import Architecture, load
+from glocal.errors import DataError, RecipeError, RunError
+from glocal.families import vocabulary
+from glocal.training.announce import announce
 from glocal.training.checkpoint import State
-from glocal.training.device import autocasts, keep_memory, pick_device
-from glocal.training.folder import RunFolder, surroundings
+from glocal.training.device import autocasts, keep_memory
+from glocal.training.distill import Teacher
+from glocal.training.engine import Machine, Parallel
+from glocal.training.folder import RunFolder, read_yaml, surroundings
+from glocal.training.freezing import told
 from glocal.training.log import Log
-from glocal.training.loop import Machine, fit
+from glocal.training.loop import Job, fit
+from glocal.training.mix import check_labels
+from glocal.training.probe import Probe
 from glocal.training.recipe import Recipe
-from glocal.training.recipes import recipe as named_recipe
 from glocal.training.recipes import suggest
+from glocal.training.schedule import check_warmup
 from glocal.training.scores import Scores
-from glocal.weights import create_model
+from glocal.training.settings import check_early, network_of, resolve
+from glocal.training.signals import Stop
+from glocal.training.start import begun_from, network_at_start, probe_of_start, teacher_of
+from glocal.training.transfer import misread
 from glocal.weights.files import read
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,7 @@ class Run:
     weights: Path
     epoch: int
     val: Scores
+    probe: Probe | None = None  # of the network as it began; None where it would have told nothing
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -51,6 +63,7 @@ class Run:
             "weights": str(self.weights),
             "epoch": self.epoch,
             "val": self.val.to_json(),
+            "probe": self.probe.to_json() if self.probe else None,
         }
 
 
@@ -62,200 +75,204 @@ def train(
     settings: Mapping[str, Any] | None = None,
     origin: str = "call",
     weights: str | Path | None = None,
+    head_rows: str | Path | None = None,
     output: str | Path = "runs/train",
     name: str | None = None,
     device: str = "auto",
-    workers: int = 0,
+    parallel: Parallel = "ddp",
+    workers: int | None = None,
     checkpoint_s: float = 60.0,
     val_fraction: float | None = None,
     skip_bad_files: bool = False,
     group_by: str | None = None,
+    mlflow: str | None = None,
     console: Console | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Run:
-    """Trains a network on a folder of pictures or on "digits" and returns the finished run.
+    """Trains a network on a source of pictures (docs/data.md) and returns the finished run.
 
     Settings come from, in rising order: the recipe's defaults, the recipe (by default the one that suits the pictures),
-    `config` (a run.yaml), `settings` by the names of `Recipe`. `weights` is a file to start from; `workers` are processes
-    that load pictures; `checkpoint_s` the seconds between states written within an epoch; `progress` is told of the pictures
-    read and of all. Raises DataError, RecipeError, ArchitectureError, WeightError or RunError; a loss that is not finite
-    leaves the last good state in the run's folder.
+    `config` (a run.yaml), `settings` by the names of `Recipe`. `weights` to start from may be of any source (docs/transfer.md);
+    `head_rows` is a file with the rows of their classifier that become ours. `workers` are processes that load pictures;
+    `checkpoint_s` the seconds between states written within an epoch; `mlflow` a store that is told the metrics; `progress` is
+    told of the pictures read and of all. Under torchrun, `parallel` copies the network to each process ("ddp") or divides it
+    ("fsdp").
+
+    Raises DataError, RecipeError, ArchitectureError, WeightError or RunError; a loss that is not finite leaves the last good
+    state in the run's folder, and so does a signal, which raises Stopped.
     """
+    machine = Machine.start(device, parallel=parallel, workers=workers, checkpoint_s=checkpoint_s)
+    if parallel == "fsdp" and machine.processes == 1:
+        raise RecipeError(
+            "--parallel fsdp divides the network among processes, and there is one; start several: "
+            "torchrun --nproc_per_node 2 -m glocal train ..."
+        )
     settings = dict(settings or {})
-    early = _check_early(recipe, config=config, settings=settings, weights=weights, device=device)
-    data = check(
-        source,
-        seed=early.seed,
-        val_fraction=val_fraction,
-        skip_bad_files=skip_bad_files,
-        group_by=group_by,
-        progress=progress,
-    ).opened()
+    with machine.main_first():
+        early = check_early(recipe, config=config, settings=settings, weights=weights)
+        data = check(
+            source,
+            seed=early.seed,
+            val_fraction=val_fraction,
+            skip_bad_files=skip_bad_files,
+            group_by=group_by,
+            progress=progress if machine.main else None,
+        ).opened()
+    if data.multi_label and recipe is None and config is None:
+        settings.setdefault("loss", "sigmoid")
     resolved, origins = resolve(
-        recipe or suggest(data.source, data.typical_size), config=config, settings=settings, origin=origin
+        recipe or suggest(data.source, data.typical_size),
+        config=config,
+        settings=settings,
+        weights=weights,
+        origin=origin,
     )
-    arch = _network_of(resolved, classes=len(data.classes))
-    torch.manual_seed(resolved.seed)
-    network = create_model(arch, num_classes=len(data.classes), weights=weights)
-    run = RunFolder.claim(Path(output) / (name or f"{arch.name}-{Path(data.source).name}"))
+    arch = network_of(resolved, classes=len(data.classes))
     about = {
-        "command": shlex.join(sys.argv),
         "data": {
-            "source": data.source if data.source == "digits" else str(Path(source).resolve()),
+            "source": _lasting(data.source),
             "val_fraction": val_fraction,
             "skip_bad_files": skip_bad_files,
             "group_by": group_by,
             "fingerprint": data.fingerprint(),
         },
-        "weights": str(Path(weights).resolve()) if weights else None,
-        "machine": {"device": device, "workers": workers, "checkpoint_s": checkpoint_s},
+        "weights": begun_from(weights, head_rows=head_rows),
+        "machine": {"device": device, "parallel": parallel, "workers": workers, "checkpoint_s": checkpoint_s},
+        "mlflow": mlflow,
         "settings": resolved.model_dump(mode="json"),
         "origins": origins,
-        **surroundings(),
     }
-    run.begin(about, arch, data.manifest())
-    return _fit(network, data, resolved, run=run, machine=about["machine"], console=console)
+    source_name = re.sub(r"[^\w-]+", "_", Path(data.source).stem).strip("_")
+    wanted = Path(output) / (name or f"{arch.name}-{source_name}")
+    return begin(about, data, arch, wanted=wanted, machine=machine, console=console)
 
 
-def resume(
-    folder: str | Path, *, console: Console | None = None, progress: Callable[[int, int], None] | None = None
-) -> Run:
+def _lasting(source: str) -> str:
+    """A source so that it is found from any folder."""
+    return source if source == DIGITS or is_url(source) else str(Path(source).resolve())
+
+
+def resume(folder: str | Path, *, console: Console | None = None, progress: Progress | None = None) -> Run:
     """Goes on with a run that was stopped at any moment, to the same bits as if it had not been (same machine, on a CPU).
 
-    Raises RunError for a folder that is no run, DataError where the pictures are no longer those of its manifest.
+    The number of processes may be another. Raises RunError for a folder that is no run, DataError where the pictures are no
+    longer those of its manifest.
     """
+    run, about = written(folder)
+    machine = Machine.start(**about["machine"])
+    if machine.main:
+        run.sweep()
+    data = data_of(run, about, machine=machine, progress=progress)
+    arch = load(read_yaml(run.path / "architecture.yaml"), vocabulary())
+    with threads(about["threads"]):
+        teacher = teacher_of(Recipe().merged(about["settings"]), data, arch, machine)
+        if (teacher.digest if teacher else None) != about["teacher"]:
+            raise RunError(f"the teacher has other weights than when {run.path} was begun; put those back")
+        return _fit(about, data, arch, run=run, machine=machine, console=console, teacher=teacher)
+
+
+def written(folder: str | Path) -> tuple[RunFolder, dict[str, Any]]:
+    """A run's folder, and what its run.yaml says; RunError where it is none."""
     run = RunFolder.find(folder)
-    run.sweep()
-    about = yaml.safe_load(run.settings.read_text())
-    data = check(
-        about["data"]["source"],
-        skip_bad_files=about["data"]["skip_bad_files"],
-        manifest=run.manifest(),
-        progress=progress,
-    ).opened()
-    recipe = Recipe().merged(about["settings"])
-    arch = load(yaml.safe_load((run.path / "architecture.yaml").read_text()), vocabulary())
-    torch.manual_seed(recipe.seed)
-    weights = None if run.state.exists() else about["weights"]
-    network = create_model(arch, num_classes=len(data.classes), weights=weights)
-    return _fit(network, data, recipe, run=run, machine=about["machine"], console=console)
+    return run, read_yaml(run.settings, "data", "machine", "settings", "threads")
 
 
-def _network_of(recipe: Recipe, *, classes: int | None) -> Architecture:
-    return adapt(
-        architecture(recipe.model),
-        classes=classes,
-        channels=len(recipe.mean),
-        size=recipe.img_size,
-        drop_path=recipe.drop_path,
-        attention_dropout=recipe.attention_dropout,
-    )
+def data_of(run: RunFolder, about: Mapping[str, Any], *, machine: Machine, progress: Progress | None) -> Data:
+    """The pictures of a run, split as they were; DataError where they are no longer the same."""
+    with machine.main_first():
+        return check(
+            about["data"]["source"],
+            skip_bad_files=about["data"]["skip_bad_files"],
+            manifest=run.manifest(),
+            progress=progress if machine.main else None,
+        ).opened()
 
 
-def _check_early(
-    recipe: str | Recipe | None,
-    *,
-    config: str | Path | None,
-    settings: Mapping[str, Any],
-    weights: str | Path | None,
-    device: str,
-) -> Recipe:
-    """Finds what is misspelt, missing or does not fit before the pictures are read, and settles the seed of the split."""
-    pick_device(device)
-    told = named_recipe(recipe) if isinstance(recipe, str) else recipe or Recipe()
-    told = told.merged(read_config(config) if config else {}).merged(settings)
-    _network_of(told, classes=None)
-    if weights is not None and not Path(weights).is_file():
-        raise WeightError(f"{weights}: no such file of weights")
-    return told
-
-
-def resolve(
-    recipe: str | Recipe, *, config: str | Path | None, settings: Mapping[str, Any], origin: str
-) -> tuple[Recipe, dict[str, str]]:
-    """The settings of a run, and for each of them where it came from."""
-    base = named_recipe(recipe) if isinstance(recipe, str) else recipe
-    label = f"recipe {recipe}" if isinstance(recipe, str) else "recipe"
-    plain = Recipe()
-    origins = {k: label if getattr(base, k) != getattr(plain, k) else "default" for k in Recipe.model_fields}
-    written = read_config(config) if config else {}
-    resolved = base.merged(written).but(settings)
-    origins |= dict.fromkeys(written, f"config {config}") | dict.fromkeys(settings, origin)
-    return resolved, origins
-
-
-def read_config(path: str | Path, section: str = "settings") -> dict[str, Any]:
-    """A section of a run.yaml; RecipeError where there is none."""
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """As many threads as a run began with: sums are split among them, so their number touches the last bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
     try:
-        found = yaml.safe_load(Path(path).read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise RecipeError(f"--config {path} cannot be read: {error}") from None
-    if not isinstance(found, dict) or not isinstance(found.get(section), dict):
-        raise RecipeError(f"--config {path} has no section `{section}:`; a run writes one to its run.yaml")
-    return found[section]
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def begin(
+    about: Mapping[str, Any],
+    data: Data,
+    arch: Architecture,
+    *,
+    wanted: Path,
+    machine: Machine,
+    console: Console | None,
+) -> Run:
+    """Claims a folder, writes what the run is, and runs it. RecipeError, before that, for what the pictures or the teacher
+    do not allow."""
+    recipe = Recipe().merged(about["settings"])
+    check_labels(recipe, multi_label=data.multi_label)
+    check_warmup(recipe, steps_per_epoch=max(1, len(data.train) // recipe.batch_size))
+    teacher = teacher_of(recipe, data, arch, machine)
+    run = machine.told(RunFolder.claim(wanted) if machine.main else RunFolder(wanted))
+    whole = {
+        "command": shlex.join(sys.argv),
+        **about,
+        "teacher": teacher.digest if teacher else None,
+        "processes": machine.processes,
+        **surroundings(),
+    }
+    if machine.main:
+        run.begin(whole, arch, data.manifest())
+    return _fit(whole, data, arch, run=run, machine=machine, console=console, teacher=teacher)
 
 
 def _fit(
-    network: Network, data: Data, recipe: Recipe, *, run: RunFolder, machine: Mapping[str, Any], console: Console | None
+    about: Mapping[str, Any],
+    data: Data,
+    arch: Architecture,
+    *,
+    run: RunFolder,
+    machine: Machine,
+    console: Console | None,
+    teacher: Teacher | None,
 ) -> Run:
-    device, started = pick_device(machine["device"]), run.state.exists()
-    if device.type == "cpu":
+    recipe, started = Recipe().merged(about["settings"]), run.state.exists()
+    if machine.device.type == "cpu":
         keep_memory()
-    preprocess = recipe.preprocess((network.arch.image.h, network.arch.image.w))
-    state = State.start(network.to(device), recipe)
+    machine = replace(machine, amp=autocasts(recipe.amp, machine.device))
+    console = console if machine.main else None
+    preprocess = recipe.preprocess((arch.image.h, arch.image.w))
+    network, loaded = network_at_start(about, data, arch, recipe)
+    lines = [] if loaded is None or started else [*str(loaded).splitlines(), misread(loaded, preprocess)]
+    lines += [told(network, recipe), f"learns from {teacher.told}" if teacher else ""]
+    state = State.start(network.to(machine.device), recipe, machine)
     if started:
         state.load(run.state)
-    where = Machine(
-        device, amp=autocasts(recipe.amp, device), workers=machine["workers"], checkpoint_s=machine["checkpoint_s"]
-    )
     if console:
-        _announce(console, network, data, recipe, run=run, machine=where, step=state.step)
+        announce(console, arch, data, recipe, run=run, machine=machine, step=state.step, beginning=lines)
+    log = Log(
+        run if machine.main else None,
+        epochs=recipe.total_epochs,
+        val_size=len(data.val),
+        console=console,
+        start=state.step,
+        val=data.val,
+        device=machine.device,
+        mlflow=about["mlflow"],
+    )
     try:
-        with Log(run, epochs=recipe.total_epochs, val_size=len(data.val), console=console) as log:
-            fit(state, data, recipe, preprocess=preprocess, run=run, machine=where, log=log)
-    except KeyboardInterrupt:
-        if console:
-            console.print(f"to go on: glocal train --resume {run.path}", highlight=False, soft_wrap=True, markup=False)
-        raise
+        with Stop().listening() as stop, log:
+            fit(state, Job(data, recipe, preprocess, machine, run, log, stop, teacher))
+    except DataError as error:  # a file or a network path that was there when the pictures were checked
+        raise DataError(f"{error}\nwhen it is back, go on: glocal train --resume {run.path}") from None
     notes = read(run.weights("best")).meta["notes"]
     return Run(
         folder=run.path,
-        architecture=network.arch,
+        architecture=arch,
         classes=data.classes,
         weights=run.weights("best"),
         epoch=int(notes["epoch"]),
         val=Scores.from_json(notes["val"]),
+        probe=probe_of_start(about, data, arch, recipe, machine) if machine.main else None,
     )
-
-
-def _announce(
-    console: Console, network: Network, data: Data, recipe: Recipe, *, run: RunFolder, machine: Machine, step: int
-) -> None:
-    """What is about to be done, in a few lines: pictures, network, recipe, machine, folder."""
-    size, arch = cost(network.arch), network.arch
-    c, h, w = arch.image
-    lines = [
-        f"pictures  {data.source}: {len(data.train):,} to train, {len(data.val):,} to validate, {len(data.classes)} classes",
-        f"          {data.split_rule}",
-        *_faults_told(data, run),
-        f"          scaled to cover {h}x{w} and cropped to it, {c} channel{'s' * (c > 1)}",
-        f"network   {arch.name}: {count(size.params)} weights, {count(size.macs)} multiply-adds a picture",
-        f"recipe    {recipe.total_epochs} epochs of batches of {recipe.batch_size}, {recipe.opt}, peak rate {recipe.lr:g}, "
-        f"seed {recipe.seed}",
-        f"machine   {machine.device}, {torch.get_num_threads()} threads, {'bf16' if machine.amp else 'fp32'}",
-        f"folder    {run.path}" + (f", resuming after step {step:,}" if step else ""),
-        "",
-    ]
-    for line in lines:
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
-
-
-def _faults_told(data: Data, run: RunFolder) -> list[str]:
-    """What the check found: how much of each kind, and by path what may bend a number."""
-    kinds = Counter((fault.severity, fault.kind) for fault in data.faults)
-    lines = [f"          {severity}: {kind}, {n:,}" for (severity, kind), n in kinds.items()]
-    grave = [f for f in data.faults if f.severity in ("warning", "dropped") or f.kind == "class map"]
-    lines += [f"            {fault}" for fault in grave[:5]]
-    if len(grave) > 5:
-        lines.append(f"            and {len(grave) - 5:,} more; {run.path / 'data.json'} names them all")
-    return lines
