@@ -8,6 +8,7 @@ Reading it runs no code, and any number of processes reads what any other number
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,7 @@ class State:
     loss_sum: float = 0.0  # of the epoch so far
     seconds: float = 0.0  # spent training and validating
     rows: list[dict[str, float]] = field(default_factory=list)  # one an epoch: metrics.csv
+    counted: float = field(default_factory=time.monotonic)  # when `seconds` was last brought up to date
 
     @classmethod
     def start(cls, network: Network, recipe: Recipe, machine: Machine) -> "State":
@@ -63,12 +65,18 @@ class State:
         """Highest `Scores.chief` of the validations so far; -1 before the first."""
         return max((row.get("val_map", row["val_top1"]) for row in self.rows), default=-1.0)
 
+    def count_time(self) -> None:
+        """Brings `seconds` up to date."""
+        now = time.monotonic()
+        self.seconds, self.counted = self.seconds + now - self.counted, now
+
     def save(self, path: Path, machine: Machine) -> None:
         """Writes the state beside `path` and then lets `path` name it. RunError where weights are not finite, or the disk is
         full; what `path` named before is then still there."""
         finite = all(bool(torch.isfinite(_local(p)).all()) for p in self.network.parameters())
         if machine.mean(float(finite))[0] < 1:
             raise RunError(f"weights are not finite after step {self.step}; the last good state is {path}")
+        self.count_time()
         folder = path.parent / f"step-{self.step}"
         writers = machine.processes if machine.sharded else 1
         tensors = dict(self._tensors())
@@ -108,7 +116,7 @@ class State:
             module.load_state_dict({key: _divided_as(tensors[f"{name}.{key}"], t) for key, t in mine.items()})
         self._load_optimizer(tensors, saved["groups"])
         self.step, self.loss_sum = saved["step"], saved["loss_sum"]
-        self.seconds, self.rows = saved["seconds"], saved["rows"]
+        self.seconds, self.rows, self.counted = saved["seconds"], saved["rows"], time.monotonic()
 
     def _modules(self) -> Iterator[tuple[str, torch.nn.Module]]:
         yield "network", self.network

@@ -55,11 +55,10 @@ def fit(state: State, job: Job) -> None:
     steps = len(_batches(job, epoch=0, start=0))
     while state.step < steps * job.recipe.total_epochs:
         epoch, start = divmod(state.step, steps)
-        began = time.monotonic()
         state.loss_sum *= start > 0
         lr, images_per_s = _train(state, job, epoch=epoch, start=start, steps=steps)
         scores = _validate(state, job)
-        state.seconds += time.monotonic() - began
+        state.count_time()
         row = {
             "epoch": epoch,
             "step": state.step,

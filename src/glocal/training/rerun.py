@@ -11,7 +11,7 @@ from glocal.design import load
 from glocal.errors import RunError
 from glocal.families import vocabulary
 from glocal.training.engine import Machine
-from glocal.training.folder import RunFolder, read_yaml, surroundings
+from glocal.training.folder import RunFolder, read_yaml
 from glocal.training.recipe import Recipe
 from glocal.training.run import Progress, Run, begin, data_of, threads, written
 from glocal.training.start import begun_from
@@ -20,8 +20,7 @@ from glocal.weights.files import read
 
 @dataclass(frozen=True)
 class Rerun:
-    """A run made again. `differences` say where its numbers part from the first run's, and what of its surroundings is other;
-    the bits agree exactly where the first kind is empty."""
+    """A run made again. `numbers` say where metrics and weights part from the first run's, `surroundings` what else is other."""
 
     run: Run
     numbers: tuple[str, ...]
@@ -56,8 +55,7 @@ def rerun(folder: str | Path, *, console: Console | None = None, progress: Progr
     wanted = first.path.with_name(f"{first.path.name}-rerun")
     with threads(about["threads"]):
         made = begin(kept, data, arch, wanted=wanted, machine=machine, console=console)
-        now = surroundings()
-    second = RunFolder(made.folder)
+    second, now = written(made.folder)
     return Rerun(made, tuple(_parted(first, second)), tuple(_other(about, now)))
 
 
@@ -83,6 +81,6 @@ def _other(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     for name in now["versions"]:
         if then["versions"].get(name) != now["versions"][name]:
             yield f"{name} {then['versions'].get(name)} then, {now['versions'][name]} now"
-    for key in ("python", "platform", "threads", "processor", "git"):
+    for key in ("python", "platform", "processor", "threads", "processes", "teacher", "git"):
         if then.get(key) != now.get(key):
             yield f"{key} {then.get(key)} then, {now.get(key)} now"

@@ -118,15 +118,16 @@ def train(
             group_by=group_by,
             progress=progress if machine.main else None,
         ).opened()
-    if data.multi_label and recipe is None and config is None:
-        settings.setdefault("loss", "sigmoid")
+    by_labels = data.multi_label and recipe is None and config is None and "loss" not in settings
     resolved, origins = resolve(
         recipe or suggest(data.source, data.typical_size),
         config=config,
-        settings=settings,
+        settings={**settings, "loss": "sigmoid"} if by_labels else settings,
         weights=weights,
         origin=origin,
     )
+    if by_labels:
+        origins["loss"] = "pictures with several labels"
     arch = network_of(resolved, classes=len(data.classes))
     about = {
         "data": {
