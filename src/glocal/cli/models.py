@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import warnings
 from enum import StrEnum
 from functools import cache
@@ -12,13 +13,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from glocal.cli import spaces
 from glocal.cli.options import DEVICE, JSON, size_of
-from glocal.design import Architecture, adapt, cost, dump, python, spell
+from glocal.design import Architecture, adapt, cost, decide, dump, python, questions, spell
 from glocal.design import show as page
 from glocal.design.text import count, words
 from glocal.errors import ArchitectureError, RecipeError
 from glocal.families import architecture, list_models
 from glocal.families.catalogue import published, timm_arguments
+from glocal.families.spaces import list_spaces, model_or_space
 
 
 class Order(StrEnum):
@@ -53,6 +56,8 @@ def list_all(
     Console().print(table)
     print("\ntop-1: ImageNet-1K at 224, as printed where --json says")
     print(f"images/s: {_speeds()['name']}; `glocal benchmark MODEL` measures here")
+    if pattern == "*":
+        print(f"search spaces, for `glocal show`: {', '.join(list_spaces())}")
 
 
 SPEEDS = Path(__file__).parent.parent / "families" / "speeds.csv"  # written by benchmarks/models.py
@@ -90,28 +95,44 @@ def cells(arch: Architecture) -> dict[str, str]:
 
 
 def show(
-    model: Annotated[str, typer.Argument(help="A name, or an architecture.yaml.")],
+    model: Annotated[str, typer.Argument(help="A name of a model or a search space, or an architecture.yaml.")],
     ops: Annotated[bool, typer.Option("--ops", help="Spell every op with its shapes.")] = False,
     yaml: Annotated[bool, typer.Option("--yaml", help="The description that an architecture.yaml holds.")] = False,
     as_python: Annotated[bool, typer.Option("--python", help="The Python expression that makes it.")] = False,
     img_size: Annotated[str | None, typer.Option(help="Pixels: 224, or 192x256 (height x width).")] = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes.")] = None,
+    answers: Annotated[str | None, typer.Option(help="One network of a space, by its answers: 3-0-1.")] = None,
     as_json: JSON = False,
 ) -> None:
-    """Show one architecture: its words, their costs, the shapes between them."""
+    """Show one architecture: its words, their costs, the shapes between them. Or a space: its size, costs and questions."""
     if ops + yaml + as_python + as_json > 1:
         raise RecipeError("--ops, --yaml, --python and --json each choose the form; give one")
-    arch = adapt(architecture(model), size=size_of(img_size), classes=classes)
+    arch = adapt(model_or_space(model), size=size_of(img_size), classes=classes)
+    if answers is not None:
+        if not questions(arch):
+            raise RecipeError(f"--answers chooses a network of a space, and {arch.name} is one network")
+        arch = decide(arch, _sheet(answers))
+    is_space = bool(questions(arch))
+    if ops and is_space:
+        raise RecipeError(f"--ops spells one network, and {arch.name} is a space of many; give --answers, as in 3-0-1")
     if as_json:
-        print(json.dumps({**summary(arch), "architecture": dump(arch)}))
+        print(json.dumps(spaces.summary(arch) if is_space else {**summary(arch), "architecture": dump(arch)}))
     elif yaml:
         from yaml import safe_dump
 
         print(safe_dump(dump(arch), sort_keys=False, width=120), end="")
     elif as_python:
         print("\n".join(_imports(arch)), python(arch), sep="\n\n")
+    elif is_space:
+        spaces.page(arch)
     else:
         print(spell(arch) if ops else page(arch))
+
+
+def _sheet(text: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"\d+(-\d+)*", text):
+        raise RecipeError(f"--answers {text!r}: give one number a question, in forward order, as in 3-0-1")
+    return tuple(map(int, text.split("-")))
 
 
 def _imports(arch: Architecture) -> list[str]:

@@ -1,6 +1,7 @@
 """The design space as data: ops, words, architectures, their costs, spaces of them, and their text. No torch."""
 
-from glocal.design.architecture import Architecture, Part, Stage, Word, adapt, keeps, parts
+from glocal.design.adapt import adapt
+from glocal.design.architecture import Architecture, Part, Stage, Word, keeps, parts
 from glocal.design.attention import AreaAttention, Attention, LogRelativeAttention, RelativeAttention
 from glocal.design.convolutions import Conv, Conv1d, Depthwise, Depthwise1d, Padding, Patches, Pool
 from glocal.design.cost import Cost, cost

@@ -6,9 +6,9 @@ Standard library only. What a word says belongs to its paper's file in `glocal.f
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, is_dataclass
 from functools import lru_cache
-from typing import Any, Literal, Protocol, get_args, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 from glocal.design.op import Sentence, check_choices, read
 from glocal.design.pointwise import Linear
@@ -49,7 +49,7 @@ Init = Literal["torch", "vit", "compact", "normal", "resnet"]
 @dataclass(frozen=True)
 class Architecture:
     """A network as data. `init` names its paper's initial values; `drop_path` is its stochastic depth in training,
-    rising linearly from 0 in the first block to this rate in the last."""
+    rising linearly from 0 in the first block to this rate in the last. In a space, blocks and stages may be a `OneOf`."""
 
     name: str
     stem: Sentence
@@ -94,17 +94,26 @@ def parts(arch: Architecture) -> Iterator[tuple[str, Part]]:
     """
     shape: Shape = arch.image
     for path, word, width, stride in _words(arch):
-        try:
-            part = _spell(word, shape, width, stride)
-        except ArchitectureError as error:
-            raise type(error)(f"{arch.name}, {path}, given {shape}: {error}") from None
+        part = spelled(word, shape, width, stride, where=f"{arch.name}, {path}")
         yield path, part
         shape = part.left
+
+
+def spelled(word: Word | Sentence, given: Shape, width: int, stride: int, *, where: str) -> Part:
+    """One part of the walk; an error names the architecture and path that `where` says, and the shape given."""
+    try:
+        return _spell(word, given, width, stride)
+    except ArchitectureError as error:
+        raise type(error)(f"{where}, given {given}: {error}") from None
 
 
 def _words(arch: Architecture) -> Iterator[tuple[str, Word | Sentence, int, int]]:
     yield "stem", arch.stem, 0, 1
     for i, stage in enumerate(arch.stages):
+        if not isinstance(stage, Stage):
+            raise ArchitectureError(
+                f"{arch.name}, stages.{i}: a choice of stages is still open; settle it with decide()"
+            )
         stride = stage.stride
         if stage.downsample is not None:
             yield f"stages.{i}.downsample", stage.downsample, stage.width, stride
@@ -113,81 +122,6 @@ def _words(arch: Architecture) -> Iterator[tuple[str, Word | Sentence, int, int]
             yield f"stages.{i}.blocks.{j}", block, stage.width, stride
             stride = 1
     yield "head", arch.head, 0, 1
-
-
-def adapt(
-    arch: Architecture,
-    *,
-    classes: int | None = None,
-    channels: int | None = None,
-    size: int | tuple[int, int] | None = None,
-    drop_path: float | None = None,
-    attention_dropout: float | None = None,
-) -> Architecture:
-    """The same network for another number of classes (0: no classifier), input channels, picture size or regularisation.
-
-    `size` is one side in pixels or (height, width). Raises ArchitectureError or ShapeError where it does not fit.
-    """
-    if classes is not None:
-        if classes < 0:
-            raise ArchitectureError(f"{arch.name}: num_classes is {classes}; give 0 (no classifier) or more")
-        body = arch.head[:-1] if classifier(arch) else arch.head
-        arch = replace(arch, head=(*body, Linear(classes)) if classes else body)
-    if channels is not None and channels < 1:
-        raise ArchitectureError(f"{arch.name}: in_chans is {channels}; give 1 or more")
-    if channels is not None or size is not None:
-        c, h, w = arch.image
-        if not isinstance(size, int | None) and len(size) != 2:
-            raise ArchitectureError(f"{arch.name}: img_size is {size}; give one side or (height, width)")
-        h, w = (size, size) if isinstance(size, int) else size or (h, w)
-        arch = replace(arch, image=Grid(channels or c, h, w))
-    if drop_path is not None:
-        if not 0 <= drop_path < 1:
-            raise ArchitectureError(f"{arch.name}: drop_path_rate is {drop_path}; give a rate in [0, 1)")
-        arch = replace(arch, drop_path=drop_path)
-    if attention_dropout is not None:
-        arch = _set_attention_dropout(arch, attention_dropout)
-    try:
-        _walk(arch)
-    except ShapeError as error:
-        if size is None or not (near := _sizes_near(arch)):
-            raise
-        fits = " or ".join(f"{h}x{w}" for h, w in near)
-        _, h, w = arch.image
-        raise ShapeError(f"pictures of {h}x{w} do not fit {arch.name}; {fits} would ({error})") from None
-    return arch
-
-
-def _walk(arch: Architecture) -> None:
-    for _ in parts(arch):
-        pass
-
-
-def _sizes_near(arch: Architecture) -> list[tuple[int, int]]:
-    """Picture sizes (height, width) that an architecture reads: one below its own and one above, where there are."""
-    c, h, w = arch.image
-    found = []
-    for up in (0, 1):
-        for m in (2, 4, 8, 16, 32, 64, 7, 14, 28, 56, 112, 224):
-            tried = tuple((side + up * (m - 1)) // m * m for side in (h, w))
-            try:
-                _walk(replace(arch, image=Grid(c, *tried)))
-            except ShapeError:
-                continue
-            found.append(tried)
-            break
-    return found  # type: ignore[return-value]
-
-
-def _set_attention_dropout(arch: Architecture, rate: float) -> Architecture:
-    words = [block for stage in arch.stages for block in stage.blocks if hasattr(block, "attention_dropout")]
-    if rate and not words:
-        raise ArchitectureError(f"{arch.name} has no attention, so an attention dropout of {rate} would do nothing")
-
-    def edited(block: Any) -> Word:
-        return replace(block, attention_dropout=rate) if block in words else block
-
-    return replace(arch, stages=tuple(replace(s, blocks=tuple(map(edited, s.blocks))) for s in arch.stages))
 
 
 def classifier(arch: Architecture) -> Linear | None:

@@ -1,18 +1,25 @@
-"""A search space is an architecture with open questions: some of its blocks are `OneOf` several words.
+"""A search space is an architecture with open questions: some of its blocks or stages are `OneOf` several.
 
 Answering every question gives a plain Architecture again, so costing, printing, building and training know nothing of
 spaces. An answer sheet is a tuple of option numbers, one a question, in forward order.
 """
 
+from __future__ import annotations
+
 import math
 import random
-from collections.abc import Iterable
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from itertools import product
 from typing import Any
 
-from glocal.design.architecture import Architecture, Word
+from glocal.design.architecture import Architecture, Part, Stage, Word, spelled
+from glocal.design.cost import Cost, part_cost
 from glocal.design.op import Sentence
+from glocal.design.shapes import Shape
 from glocal.errors import ArchitectureError
 
 Answers = tuple[int, ...]
@@ -20,25 +27,114 @@ Answers = tuple[int, ...]
 
 @dataclass(frozen=True)
 class OneOf:
-    """A block not yet decided on."""
+    """A block, a downsampling or a whole stage not yet decided on; an option may hold questions of its own.
 
-    options: tuple[Word, ...]
+    Questions of one `name` are one question wherever they stand: the same answer holds for all of them.
+    """
+
+    options: tuple[Word | Stage, ...]
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.options:
+            raise ArchitectureError(
+                f"a question{f' ({self.name})' if self.name else ''} has no options; give one or more"
+            )
+        if len({_is_stage(option) for option in self.options}) > 1:
+            raise ArchitectureError(f"the options of a question are all words or all stages, not both: {self.options}")
+        if self.name.startswith("stages."):
+            raise ArchitectureError(f"a question is called {self.name!r}, which is a place; give it another name")
 
     def spell(self, width_in: int, width: int, stride: int) -> Sentence:
         """Raises: an open question has no spelling."""
         raise ArchitectureError(f"a choice of {len(self.options)} words is still open; settle it with decide()")
 
+    @cached_property
+    def nested(self) -> bool:
+        """Whether an option holds questions."""
+        return any(isinstance(y, OneOf) for option in self.options for y in (option, *_inside(option)))
 
-def vary(word: Any, choices: dict[str, Iterable[Any]]) -> OneOf:
-    """Every combination of the given field values: vary(ConvMixerLayer(5), {"kernel": (3, 5, 7)})."""
-    return OneOf(
-        tuple(replace(word, **dict(zip(choices, values, strict=True))) for values in product(*choices.values()))
-    )
+
+def _is_stage(option: Any) -> bool:
+    return _is_stage(option.options[0]) if isinstance(option, OneOf) else isinstance(option, Stage)
+
+
+def _inside(stage: Any) -> tuple[Any, ...]:
+    """The words of a stage; of a word, nothing."""
+    return (stage.downsample, *stage.blocks) if isinstance(stage, Stage) else ()
+
+
+def vary(word: Any, choices: dict[str, Iterable[Any]], *, name: str = "") -> OneOf:
+    """Every combination of the given field values: vary(ConvMixerLayer(5), {"kernel": (3, 5, 7)}).
+
+    The first field is the slow one.
+    """
+    combinations = product(*choices.values())
+    return OneOf(tuple(replace(word, **dict(zip(choices, values, strict=True))) for values in combinations), name)
+
+
+# ------------------------------------------------------------------------------------------------------ questions
+
+
+def _asked(x: Any, place: str) -> Iterator[tuple[str, OneOf]]:
+    """Every question of a stage, a word or a question, with its place: the outer before the inner, in forward order."""
+    if isinstance(x, OneOf):
+        yield place, x
+        for k, option in enumerate(x.options if x.nested else ()):
+            yield from _asked(option, f"{place}[{k}]")
+    elif isinstance(x, Stage):
+        if x.downsample is not None:
+            yield from _asked(x.downsample, f"{place}.downsample")
+        for j, block in enumerate(x.blocks):
+            yield from _asked(block, f"{place}.blocks.{j}")
+
+
+def places(space: Architecture) -> Iterator[tuple[str, OneOf]]:
+    """Where questions stand, in forward order, those within options under the option's number: "stages.2[1].blocks.0"."""
+    for i, stage in enumerate(space.stages):
+        yield from _asked(stage, f"stages.{i}")
+
+
+def asked(space: Architecture) -> dict[str, OneOf]:
+    """The questions in forward order, each under its name, or its place where it has none.
+
+    ArchitectureError where those of one name differ in their number of options, or where one of stages stands for a block.
+    """
+    return dict(_asked_once(_Itself(space)))
+
+
+class _Itself:
+    """A key that is one object and no equal one: to hash all options of a space takes longer than to walk it."""
+
+    def __init__(self, space: Architecture) -> None:
+        self.space = space
+
+    def __hash__(self) -> int:
+        return id(self.space)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and self.space is other.space
+
+
+@lru_cache(maxsize=64)
+def _asked_once(key: _Itself) -> dict[str, OneOf]:
+    found: dict[str, OneOf] = {}
+    for place, question in places(key.space):
+        first = found.setdefault(question.name or place, question)
+        if len(first.options) != len(question.options):
+            raise ArchitectureError(
+                f"{key.space.name}, {place}: {question.name!r} has {len(question.options)} options here and "
+                f"{len(first.options)} before; questions of one name get one answer"
+            )
+        if _is_stage(question) == (".blocks." in place or ".downsample" in place):
+            wrong = ("stages", "a block") if _is_stage(question) else ("blocks", "a stage")
+            raise ArchitectureError(f"{key.space.name}, {place}: a choice of {wrong[0]} cannot stand for {wrong[1]}")
+    return found
 
 
 def questions(space: Architecture) -> tuple[OneOf, ...]:
-    """The open questions in forward order."""
-    return tuple(block for stage in space.stages for block in stage.blocks if isinstance(block, OneOf))
+    """The open questions in forward order; of those of one name, the first."""
+    return tuple(asked(space).values())
 
 
 def size(space: Architecture) -> int:
@@ -46,24 +142,216 @@ def size(space: Architecture) -> int:
     return math.prod(len(q.options) for q in questions(space))
 
 
+def sample(space: Architecture, rng: random.Random) -> Answers:
+    """An answer sheet drawn uniformly."""
+    return tuple(rng.randrange(len(q.options)) for q in questions(space))
+
+
+def edit_words(space: Architecture, edit: Callable[[Any], Any]) -> Architecture:
+    """The same space or architecture with every block edited, those of options among them; downsamplings stay."""
+
+    def edited(x: Any) -> Any:
+        if isinstance(x, OneOf):
+            return replace(x, options=tuple(map(edited, x.options)))
+        return replace(x, blocks=tuple(map(edited, x.blocks))) if isinstance(x, Stage) else edit(x)
+
+    return replace(space, stages=tuple(map(edited, space.stages)))
+
+
+# ------------------------------------------------------------------------------------------------------ answers
+
+
 def decide(space: Architecture, answers: Answers) -> Architecture:
     """The architecture that an answer sheet describes; ArchitectureError where the sheet does not fit."""
-    asked = questions(space)
-    if len(answers) != len(asked):
-        raise ArchitectureError(f"{space.name} asks {len(asked)} questions; the sheet has {len(answers)} answers")
-    for i, (question, answer) in enumerate(zip(asked, answers, strict=True)):
+    return _settled(space, _sheet(space, answers).__getitem__)
+
+
+def canonical(space: Architecture, answers: Answers) -> Answers:
+    """The same architecture's sheet in which questions that the other answers make moot are answered 0."""
+    sheet, live = _sheet(space, answers), set[str]()
+    if not any(question.nested for question in asked(space).values()):
+        return answers
+
+    def ask(key: str) -> int:
+        live.add(key)
+        return sheet[key]
+
+    _settled(space, ask)
+    return tuple(answer if key in live else 0 for key, answer in sheet.items())
+
+
+def _sheet(space: Architecture, answers: Answers) -> dict[str, int]:
+    found = asked(space)
+    if len(answers) != len(found):
+        raise ArchitectureError(f"{space.name} asks {len(found)} questions; the sheet has {len(answers)} answers")
+    for i, (question, answer) in enumerate(zip(found.values(), answers, strict=True)):
         if not 0 <= answer < len(question.options):
             raise ArchitectureError(
                 f"{space.name}, question {i}: {answer} is not one of 0..{len(question.options) - 1}"
             )
-    sheet = iter(answers)
-    stages = tuple(
-        replace(stage, blocks=tuple(b.options[next(sheet)] if isinstance(b, OneOf) else b for b in stage.blocks))
-        for stage in space.stages
+    return dict(zip(found, answers, strict=True))
+
+
+def _settled(space: Architecture, ask: Callable[[str], int]) -> Architecture:
+    def settle(x: Any, place: str) -> Any:
+        if isinstance(x, OneOf):
+            k = ask(x.name or place)
+            return settle(x.options[k], f"{place}[{k}]")
+        if isinstance(x, Stage):
+            down = settle(x.downsample, f"{place}.downsample")
+            blocks = tuple(settle(block, f"{place}.blocks.{j}") for j, block in enumerate(x.blocks))
+            return Stage(x.width, blocks, x.stride, down)
+        return x
+
+    return replace(space, stages=tuple(settle(stage, f"stages.{i}") for i, stage in enumerate(space.stages)))
+
+
+def answers_of(space: Architecture, arch: Architecture) -> Answers:
+    """The sheet by which a space describes the stem and stages of an architecture, whatever its name, picture and head.
+
+    ArchitectureError names the first path that no answer gives.
+    """
+    wrong = list[str]()
+    if arch.stem != space.stem:
+        wrong = ["stem"]
+    elif len(arch.stages) != len(space.stages):
+        wrong = [f"stages.{min(len(arch.stages), len(space.stages))}"]
+    else:
+        pairs = [(f"stages.{i}", *pair) for i, pair in enumerate(zip(space.stages, arch.stages, strict=True))]
+        for sheet in _all_fit(pairs, {}, wrong):
+            return tuple(sheet.get(key, 0) for key in asked(space))
+    raise ArchitectureError(f"{arch.name}, {max(wrong, key=_order)}: no answer of {space.name} gives what stands there")
+
+
+def _fit(place: str, x: Any, there: Any, sheet: dict[str, int], wrong: list[str]) -> Iterator[dict[str, int]]:
+    """The sheets, grown from the one given, that make of x what is there; `wrong` collects the places that differ."""
+    if isinstance(x, OneOf):
+        key = x.name or place
+        fits = [sheet[key]] if key in sheet else [*range(len(x.options))]
+        if not x.name and not x.nested and there in x.options:
+            fits = [x.options.index(there)]  # equal options of a question that stands alone are one
+        for k in fits:
+            yield from _fit(f"{place}[{k}]", x.options[k], there, {**sheet, key: k}, wrong)
+    elif isinstance(x, Stage) and isinstance(there, Stage) and _frame(x) == _frame(there):
+        blocks = zip(x.blocks, there.blocks, strict=True)
+        pairs = [(f"{place}.downsample", x.downsample, there.downsample)]
+        yield from _all_fit(pairs + [(f"{place}.blocks.{j}", *pair) for j, pair in enumerate(blocks)], sheet, wrong)
+    elif x == there:
+        yield sheet
+    else:
+        wrong.append(re.sub(r"\[\d+\]", "", place))
+
+
+def _frame(stage: Stage) -> tuple[Any, ...]:
+    """What of a stage is no question."""
+    return stage.width, stage.stride, len(stage.blocks), stage.downsample is None
+
+
+def _all_fit(
+    pairs: Sequence[tuple[str, Any, Any]], sheet: dict[str, int], wrong: list[str]
+) -> Iterator[dict[str, int]]:
+    if not pairs:
+        yield sheet
+        return
+    for grown in _fit(*pairs[0], sheet, wrong):
+        yield from _all_fit(pairs[1:], grown, wrong)
+
+
+def _order(path: str) -> tuple[int, ...]:
+    """Sorts paths in forward order."""
+    if not path.startswith("stages."):
+        return (-1,) if path == "stem" else (sys.maxsize,)
+    return tuple(
+        -1 if part == "downsample" else int(part) for part in path.split(".") if part not in ("stages", "blocks")
     )
-    return replace(space, stages=stages)
 
 
-def sample(space: Architecture, rng: random.Random) -> Answers:
-    """An answer sheet drawn uniformly."""
-    return tuple(rng.randrange(len(q.options)) for q in questions(space))
+# ------------------------------------------------------------------------------------------------------ what it spans
+
+Bounds = tuple[int, int, int, int]  # params: least, most; macs: least, most
+# A shape, and the answers so far to questions of a name that is still to come: with the least and most that leads there.
+States = dict[tuple[Shape, frozenset[tuple[str, int]]], Bounds]
+
+
+def reach(space: Architecture) -> dict[str, tuple[Part, ...]]:
+    """Every part that some architecture of the space has, by path, in forward order.
+
+    Sets of shapes are followed, and no sheet is listed. Raises ShapeError where an answer leaves what the next part cannot
+    read: every sheet of a space must make an architecture.
+    """
+    found = _Survey(space).parts
+    return {path: tuple(found[path]) for path in sorted(found, key=_order)}
+
+
+def cost_range(space: Architecture) -> tuple[Cost, Cost]:
+    """The least and the most that an architecture of the space costs, exactly, and for params and macs each on its own."""
+    least_params, most_params, least_macs, most_macs = _Survey(space).bounds
+    return Cost(least_params, least_macs), Cost(most_params, most_macs)
+
+
+class _Survey:
+    """One walk of a space that follows all answers at once."""
+
+    def __init__(self, space: Architecture) -> None:
+        self.name = space.name
+        self.parts: dict[str, dict[Part, None]] = {}  # ordered sets
+        asked(space)
+        items = [("stem", space.stem), *((f"stages.{i}", stage) for i, stage in enumerate(space.stages))]
+        start: States = {(space.image, frozenset()): (0, 0, 0, 0)}
+        end = self.chain([*((path, x, 0, 1) for path, x in items), ("head", space.head, 0, 1)], start, frozenset())
+        self.bounds = _within(*end.values())
+
+    def chain(self, items: Sequence[tuple[str, Any, int, int]], states: States, later: frozenset[str]) -> States:
+        """Follows (path, word or stage, width, stride) one after the other; `later` are names of questions after them."""
+        ahead = [later]
+        for path, x, _, _ in reversed(items):
+            ahead.append(ahead[-1] | {q.name for _, q in _asked(x, path) if q.name})
+        for (path, x, width, stride), names in zip(items, reversed(ahead[:-1]), strict=True):
+            after = self.follow(path, x, width, stride, states, names)
+            states = _merged(((shape, frozenset(t for t in ties if t[0] in names)), b) for (shape, ties), b in after)
+        return states
+
+    def follow(self, path: str, x: Any, width: int, stride: int, states: States, later: frozenset[str]) -> list[Any]:
+        """The states after a word, a stage, or each option of a question."""
+        if isinstance(x, OneOf):
+            return [
+                state
+                for k, option in enumerate(x.options)
+                for state in self.follow(path, option, width, stride, _answered(states, x.name, k), later)
+            ]
+        if isinstance(x, Stage):
+            down = [(f"{path}.downsample", x.downsample)] if x.downsample is not None else []
+            words = down + [(f"{path}.blocks.{j}", block) for j, block in enumerate(x.blocks)]
+            items = [(at, word, x.width, 1 if i else x.stride) for i, (at, word) in enumerate(words)]
+            return [*self.chain(items, states, later).items()]
+        after = []
+        for (shape, ties), bounds in states.items():
+            part = spelled(x, shape, width, stride, where=f"{self.name}, {path}")
+            self.parts.setdefault(path, {})[part] = None
+            params, macs = part_cost(part)
+            after.append(((part.left, ties), tuple(map(sum, zip(bounds, (params, params, macs, macs), strict=True)))))
+        return after
+
+
+def _answered(states: States, name: str, k: int) -> States:
+    """The states in which the question of a name is answered k, or may be; all, where it has no name."""
+    if not name:
+        return states
+    return _merged(
+        ((shape, ties | {(name, k)}), bounds)
+        for (shape, ties), bounds in states.items()
+        if dict(ties).get(name, k) == k
+    )
+
+
+def _merged(states: Iterable[tuple[Any, Bounds]]) -> States:
+    merged: States = {}
+    for state, bounds in states:
+        merged[state] = _within(merged.get(state, bounds), bounds)
+    return merged
+
+
+def _within(*bounds: Bounds) -> Bounds:
+    """Bounds that hold for all."""
+    columns = [*zip(*bounds, strict=True)]
+    return min(columns[0]), max(columns[1]), min(columns[2]), max(columns[3])

@@ -1,19 +1,21 @@
 """Architectures as text and back: plain data for YAML and JSON, the shortest Python expression, a page to read.
 
-Plain data name a word or op and the fields that differ from their defaults; runs of equal items are folded.
+Plain data name a word or op and the fields that differ from their defaults; runs of equal items are folded. `load` also
+reads two shorter spellings of a question, for people: `OneOf: [...]`, and `Vary: {Word: {field: [values, ...]}}`.
 """
 
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
-from itertools import groupby
+from itertools import groupby, product
 from typing import Any
 
 from glocal.design.architecture import Architecture, Stage, Word, parts
 from glocal.design.cost import cost, ops, part_cost
 from glocal.design.op import Op
 from glocal.design.shapes import Grid
+from glocal.design.space import OneOf
 from glocal.errors import ArchitectureError
 
 Plain = str | int | float | bool | None | list[Any] | dict[str, Any]
@@ -73,16 +75,51 @@ def _make(name: str, said: Plain, vocabulary: Mapping[str, type], path: str) -> 
         if not (isinstance(said, list) and len(said) == 3 and all(type(n) is int for n in said)):
             raise ArchitectureError(f"{path}: a Grid is [channels, height, width], not {said!r}")
         return Grid(*said)
+    if name == "Vary":
+        return _varied(said, vocabulary, f"{path}.Vary")
     if name not in vocabulary:
         raise ArchitectureError(f"{path}: {name!r} is not a word of this design space{_near(name, vocabulary)}")
     cls, path = vocabulary[name], f"{path}.{name}"
     known = {f.name: getattr(f.type, "__name__", str(f.type)) for f in fields(cls)}
     values = said if isinstance(said, dict) else {}
+    if cls is OneOf and isinstance(options := values.get("options", said), list):
+        values = {**values, "options": _options(options, vocabulary, f"{path}.options")}
     if unknown := [key for key in values if key not in known]:
         raise ArchitectureError(f"{path} has no field {unknown[0]!r}{_near(unknown[0], known)}")
     if missing := [f.name for f in fields(cls) if f.default is MISSING and f.name not in values]:
         raise ArchitectureError(f"{path} needs {', '.join(missing)}")
-    return cls(**{key: _value(value, known[key], vocabulary, f"{path}.{key}") for key, value in values.items()})
+    made = {key: _value(value, known[key], vocabulary, f"{path}.{key}") for key, value in values.items()}
+    try:
+        return cls(**made)
+    except ArchitectureError as error:
+        raise type(error)(f"{path}: {error}") from None
+
+
+def _options(said: list[Plain], vocabulary: Mapping[str, type], path: str) -> tuple[Any, ...]:
+    """The options of a question; a Vary among them adds all of its own."""
+    return tuple(
+        option
+        for i, item in enumerate(said)
+        for made in _repeated(item, vocabulary, f"{path}[{i}]")
+        for option in (made.options if isinstance(item, dict) and "Vary" in item else (made,))
+    )
+
+
+def _varied(said: Plain, vocabulary: Mapping[str, type], path: str) -> OneOf:
+    """The question of a word some of whose fields are lists: every combination of their values, the first the slow one."""
+    given = {key: value for key, value in said.items() if key != "name"} if isinstance(said, dict) else {}
+    word, values = next(iter(given.items()), ("", None))
+    values = values if isinstance(values, dict) else {}
+    asked = {field: of for field, of in values.items() if isinstance(of, list)}
+    if len(given) != 1 or not asked or not all(asked.values()):
+        example = "{ConvMixerLayer: {kernel: [3, 5]}}"
+        raise ArchitectureError(f"{path}: give one word with a list of values for a field, as in {example}")
+    options = tuple(
+        _make(word, {**values, **dict(zip(asked, sheet, strict=True))}, vocabulary, path)
+        for sheet in product(*asked.values())
+    )
+    name = {"name": said["name"]} if isinstance(said, dict) and "name" in said else {}
+    return _make("OneOf", {"options": options, **name}, vocabulary, path)
 
 
 def _value(value: Plain, kind: str, vocabulary: Mapping[str, type], path: str) -> Any:
@@ -106,15 +143,16 @@ def _value(value: Plain, kind: str, vocabulary: Mapping[str, type], path: str) -
     return value
 
 
-def _list_of(cls: type) -> Callable[[Any], bool]:
-    return lambda x: isinstance(x, tuple) and not isinstance(x, Grid) and all(isinstance(item, cls) for item in x)
+def _list_of(*classes: type) -> Callable[[Any], bool]:
+    return lambda x: isinstance(x, tuple) and not isinstance(x, Grid) and all(isinstance(item, classes) for item in x)
 
 
 # What a field that holds more than a number is made of, by its annotation.
 _MADE_OF: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "Sentence": ("a list of ops", _list_of(Op)),
-    "tuple[Stage, ...]": ("a list of Stage", _list_of(Stage)),
+    "tuple[Stage, ...]": ("a list of Stage", _list_of(Stage, OneOf)),
     "tuple[Word, ...]": ("a list of words", _list_of(Word)),
+    "tuple[Word | Stage, ...]": ("a list of words, or of Stage", _list_of(Word, Stage)),
     "Word | None": ("a word", lambda x: x is None or isinstance(x, Word)),
     "Grid": ("a Grid: [channels, height, width]", lambda x: isinstance(x, Grid)),
 }
