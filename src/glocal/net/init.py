@@ -4,9 +4,19 @@ from collections.abc import Callable
 
 from torch import nn
 
-from glocal.design import Attention, ClassToken, Conv, LearnedPosition, Linear, Op, Patches, SequencePool
+from glocal.design import Attention, ClassToken, Conv, LearnedPosition, Linear, Op, Part, Patches, SequencePool
+from glocal.design.op import leaves
 from glocal.net import layers
 from glocal.net.attention import RelativeAttention
+from glocal.net.build import build
+
+
+def initialised(part: Part, *, scheme: str) -> nn.Sequential:
+    """The layers of a part with first values."""
+    built = build(part.sentence, part.given)
+    for path, op, _ in leaves(part.sentence, part.given):
+        initialise(op, built.get_submodule(path), scheme=scheme)
+    return built
 
 
 def initialise(op: Op, layer: nn.Module, *, scheme: str) -> None:

@@ -1,12 +1,18 @@
 """Measured time of networks, side by side: rounds that take turns, so that a busy machine slows all of them alike."""
 
+import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import nn
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -39,22 +45,30 @@ def measure(
     which finds the caches as the others left them: a network that is in use runs warm.
     """
     x = torch.randn(batch_size, *size, device=device)
-    ready = [(name, network.to(device).eval()) for name, network in networks.items()]
-    taken: dict[str, list[float]] = {name: [] for name, _ in ready}
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        for _, network in ready * warmup:
-            network(x)
-        turn = 0
-        while any(len(ms) < rounds for ms in taken.values()):
-            first = turn % len(ready)  # nobody always comes first, or after the same other
-            for name, network in (*ready[first:], *ready[:first]):
-                ms = [1000 * _timed(lambda network=network: network(x), device) for _ in range(4)]  # type: ignore[misc]
-                taken[name] += ms[1:]
-            turn += 1
+    calls = {name: partial(network.to(device).eval(), x) for name, network in networks.items()}
+    taken = measure_calls(calls, device=device, rounds=rounds, warmup=warmup, bf16=bf16)
     return {
         name: Timing(batch_size, statistics.median(ms), statistics.quantiles(ms, n=20)[-1])
         for name, ms in taken.items()
     }
+
+
+def measure_calls(
+    calls: Mapping[T, Callable[[], object]], *, device: torch.device, rounds: int, warmup: int, bf16: bool
+) -> dict[T, list[float]]:
+    """Milliseconds of each of at least `rounds` calls, without gradients, in turns as `measure` says."""
+    ready = [*calls.items()]
+    taken: dict[T, list[float]] = {name: [] for name in calls}
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        for _, call in ready * warmup:
+            call()
+        turn = 0
+        while any(len(ms) < rounds for ms in taken.values()):
+            first = turn % len(ready)  # nobody always comes first, or after the same other
+            for name, call in (*ready[first:], *ready[:first]):
+                taken[name] += [1000 * _timed(call, device) for _ in range(4)][1:]
+            turn += 1
+    return taken
 
 
 def _timed(call: Callable[[], object], device: torch.device) -> float:
@@ -64,3 +78,17 @@ def _timed(call: Callable[[], object], device: torch.device) -> float:
     call()
     wait()
     return time.perf_counter() - start
+
+
+def device_name(device: torch.device) -> str:
+    """What a time is a time of: the name of the GPU, or of the processor."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+
+
+def processor() -> str:
+    """The processor's name, whose instructions decide the last bits."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
