@@ -1,15 +1,15 @@
 """An architecture with weights: a fold of its parts into one torch module, with the methods timm's users expect."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from glocal.design import Architecture, Conv, Depthwise, adapt, parts
+from glocal.design import Architecture, Conv, Depthwise, Part, adapt, parts
 from glocal.design.architecture import classifier, head_split
 from glocal.design.cost import ops
-from glocal.design.op import steps
+from glocal.design.op import leaves, steps
 from glocal.errors import ShapeError
 from glocal.net import layers
 from glocal.net.attention import RelativeAttention
@@ -19,22 +19,28 @@ from glocal.net.pyramid import Pyramid, reads_one_size
 
 
 class Network(nn.Module):
-    """Reads pictures as BCHW of the size in `arch.image`; where nothing depends on the size, any size that fits."""
+    """Reads pictures as BCHW of the size in `arch.image`; where nothing depends on the size, any size that fits.
 
-    def __init__(self, arch: Architecture) -> None:
+    built: the layers of every path, where they exist already, as in a supernet, of which this is then one path: they are
+    shared, not copied, and keep their values.
+    """
+
+    def __init__(self, arch: Architecture, *, built: Mapping[str, nn.Sequential] | None = None) -> None:
         super().__init__()
         self.arch = arch
-        built = {path: build(part.sentence, part.given) for path, part in parts(arch)}
+        fresh = built is None
+        if built is None:
+            built = {path: build(part.sentence, part.given) for path, part in parts(arch)}
         self.stem = built["stem"]
         self.stages = nn.Sequential(*(_stage(built, f"stages.{i}") for i in range(len(arch.stages))))
         self.head = built["head"]
         self._pooled_at = head_split(arch)
-        self._channels_last = _gains_from_channels_last(arch)
+        self._channels_last = gains_from_channels_last(part for _, part in parts(arch))
         self._sizes = {(arch.image.h, arch.image.w)}
         blocks = [module for path, module in built.items() if ".blocks." in path]
         for i, block in enumerate(blocks):
             _set_drop_path(block, arch.drop_path * i / max(1, len(blocks) - 1))
-        for path, op, _ in ops(arch):
+        for path, op, _ in ops(arch) if fresh else ():
             initialise(op, self.get_submodule(path), scheme=arch.init)
 
     @property
@@ -123,16 +129,17 @@ class Network(nn.Module):
             self.head.add_module(name, fresh.to(device=like.device, dtype=like.dtype))
 
 
-def _gains_from_channels_last(arch: Architecture) -> bool:
-    """Whether pictures are better laid out position by position: where there are convolutions, but not with depthwise
-    kernels above 7, whose channels-last code is slow (docs/log.md; timm's tables of ConvMixer on GPUs say the same)."""
-    spelled = [op for _, op, _ in ops(arch)]
+def gains_from_channels_last(of: Iterable[Part]) -> bool:
+    """Whether a network of these parts better reads pictures laid out position by position: where there are convolutions, but
+    not with depthwise kernels above 7, whose channels-last code is slow (docs/log.md; timm's tables of ConvMixer on GPUs say
+    the same)."""
+    spelled = [op for part in of for _, op, _ in leaves(part.sentence, part.given)]
     depthwise = [op.kernel for op in spelled if isinstance(op, Depthwise)]
     dense = any(isinstance(op, Conv) and op.kernel > op.stride for op in spelled)
     return (dense or bool(depthwise)) and max(depthwise, default=0) <= 7
 
 
-def _stage(built: dict[str, nn.Sequential], path: str) -> nn.Sequential:
+def _stage(built: Mapping[str, nn.Sequential], path: str) -> nn.Sequential:
     stage: OrderedDict[str, nn.Module] = OrderedDict()
     if f"{path}.downsample" in built:
         stage["downsample"] = built[f"{path}.downsample"]

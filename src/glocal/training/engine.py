@@ -90,6 +90,16 @@ class Machine:
             trained.set_requires_gradient_sync(last)  # type: ignore[operator]
         return nullcontext()
 
+    def exchange(self, network: nn.Module) -> None:
+        """Leaves every process the mean of the gradients that there are; for paths of a supernet, which are other weights
+        at every step, the same in all processes."""
+        there = [p.grad for p in network.parameters() if p.grad is not None] if self.processes > 1 else []
+        if there:
+            flat = torch.cat([gradient.flatten() for gradient in there])
+            dist.all_reduce(flat)
+            for gradient, mean in zip(there, flat.div_(self.processes).split([g.numel() for g in there]), strict=True):
+                gradient.copy_(mean.view_as(gradient))
+
     def mean(self, *values: float) -> list[float]:
         """The mean of each value over the processes, the same in all of them."""
         if self.processes == 1:

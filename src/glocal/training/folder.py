@@ -117,8 +117,8 @@ class RunFolder:
             ) from None
 
     def write_metrics(self, rows: Sequence[Mapping[str, float]]) -> None:
-        """metrics.csv, whole; of pictures with several labels, with a column of mean average precision."""
-        columns = [*COLUMNS, *(["val_map"] if "val_map" in rows[0] else [])]
+        """metrics.csv, whole: `COLUMNS`, and what else the rows tell, such as the mean average precision of several labels."""
+        columns = [*COLUMNS, *(name for name in rows[0] if name not in COLUMNS)]
         lines = [",".join(columns), *(",".join(f"{row[column]:.7g}" for column in columns) for row in rows)]
         with whole_file(self.path / "metrics.csv") as file:
             file.write(("\n".join(lines) + "\n").encode())
@@ -164,13 +164,15 @@ def surroundings() -> dict[str, Any]:
     """Versions and machine, without which a number cannot be made again."""
     import torch
 
+    from glocal.net.latency import processor
+
     names = ("glocal", "torch", "torchvision", "timm", "numpy", "pillow", "scikit-learn")
     versions = {name: _version(name) for name in names}
     return {
         "python": platform.python_version(),
         "versions": versions,
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "threads": torch.get_num_threads(),
         "git": _git_state(),
     }
@@ -181,15 +183,6 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _processor() -> str:
-    """The processor's name, whose instructions decide the last bits."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _git_state() -> str | None:

@@ -3,7 +3,7 @@
 import math
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,6 +43,7 @@ class Job:
     log: Log
     stop: Stop
     teacher: Teacher | None = None
+    path: Callable[[int], nn.Module] | None = None  # of a supernet: the network that a step trains, made of its weights
 
 
 def fit(state: State, job: Job) -> None:
@@ -52,11 +53,11 @@ def fit(state: State, job: Job) -> None:
     same bits. Raises RunError at a loss or weights that are not finite, before anything good is overwritten, and Stopped
     after a signal, with the state written.
     """
-    steps = len(_batches(job, epoch=0, start=0))
+    steps = steps_per_epoch(job)
     while state.step < steps * job.recipe.total_epochs:
         epoch, start = divmod(state.step, steps)
         state.loss_sum *= start > 0
-        lr, images_per_s = _train(state, job, epoch=epoch, start=start, steps=steps)
+        lr, images_per_s = train_epoch(state, job, epoch=epoch, start=start, steps=steps)
         scores = _validate(state, job)
         state.count_time()
         row = {
@@ -77,18 +78,26 @@ def fit(state: State, job: Job) -> None:
         job.stop.obey(job.machine, step=state.step, run=job.run.path)
 
 
-def _train(state: State, job: Job, *, epoch: int, start: int, steps: int) -> tuple[float, float]:
+def steps_per_epoch(job: Job) -> int:
+    """Steps of an epoch."""
+    return len(_batches(job, epoch=0, start=0))
+
+
+def train_epoch(state: State, job: Job, *, epoch: int, start: int, steps: int) -> tuple[float, float]:
     """The steps of an epoch from batch `start` on. Returns the last learning rate, and pictures a second of all processes."""
     recipe, machine = job.recipe, job.machine
     mix = mixer(recipe, classes=len(job.data.classes), device=machine.device)
     weigh = class_weights(recipe, _counts(job.data))
     weights_K = None if weigh is None else weigh.to(machine.device)
-    freeze(state.network, recipe, epoch)
-    trained = machine.trained(state.network)
+    whole = None
+    if job.path is None:
+        freeze(state.network, recipe, epoch)
+        whole = machine.trained(state.network)
     began = saved = time.monotonic()
     seen, lr = 0, 0.0
     for (x, y), waited_s in _timed(_batches(job, epoch=epoch, start=start)):
         lr = set_rates(state.optimizer, recipe, state.step, steps_per_epoch=steps)
+        trained = whole or job.path(state.step).train()  # type: ignore[misc]
         seed_step(recipe.seed, state.step, rank=machine.rank)
         inputs, targets = mix(job.preprocess.normalise(x.to(machine.device)), y.to(machine.device), epoch)
         taken = _step(state, trained, inputs, targets, job=job, weights_K=weights_K)
@@ -201,6 +210,8 @@ def _step(state: State, trained: nn.Module, x: Tensor, target: Tensor, *, job: J
             share = value * (len(x_part) / len(x))
             share.backward()
         total += share.item()
+    if job.path is not None:
+        machine.exchange(state.network)
     (total,) = machine.mean(total)
     if math.isfinite(total):
         if recipe.clip_grad is not None:

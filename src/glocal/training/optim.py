@@ -76,7 +76,7 @@ def groups(network: Network, recipe: Recipe) -> list[dict[str, Any]]:
     the first layer and the classifier (Jordan et al. 2024), timm's AdamW the rest.
     """
     spared = set(_spared(network, recipe.decay_exempt))
-    last = layers(network.arch)
+    last = layers(network.arch) if recipe.layer_decay < 1 else 0
     by_adamw = set(_no_matrices(network)) if recipe.opt == "muon" else set()
     found: dict[str, dict[str, Any]] = {}
     for name, p in network.named_parameters():
