@@ -40,9 +40,14 @@ class RunError(GlocalError):
     """A run that cannot go on: a loss that is not finite, a full disk, a folder that is not a run."""
 
 
+class SearchError(GlocalError):
+    """A search that cannot begin or go on: limits that nothing meets, a table of another search, an evaluation that failed."""
+
+
 class Stopped(GlocalError):  # noqa: N818 - nothing went wrong
     """A run that a signal ended, its state written; the exit code is the shell's, 128 and the number of the signal."""
 
     def __init__(self, number: int, where: str) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name} {where}")
+        self.number = number
         self.exit_code = 128 + number
