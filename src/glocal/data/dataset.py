@@ -22,6 +22,9 @@ class Split:
     rows: tuple[Row, ...] = field(repr=False)
     store: Store | None = field(repr=False)  # None where the pictures lie nowhere but in `pixels`
     pixels: tuple[np.ndarray, ...] | None = field(repr=False)  # None where they do not fit into memory
+    groups: np.ndarray | None = field(default=None, repr=False)
+    """int64 (n,): pictures of one number are the same or belong together; None where a manifest was reopened, which does not
+    say it."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -34,7 +37,9 @@ class Split:
     def taken(self, index: np.ndarray) -> "Split":
         """Some of the pictures, in the order of their indices: int64 (m,)."""
         pixels = None if self.pixels is None else tuple(self.pixels[i] for i in index)
-        return replace(self, labels=self.labels[index], rows=tuple(self.rows[i] for i in index), pixels=pixels)
+        groups = None if self.groups is None else self.groups[index]
+        rows = tuple(self.rows[i] for i in index)
+        return replace(self, labels=self.labels[index], rows=rows, pixels=pixels, groups=groups)
 
     def picture(self, i: int) -> np.ndarray:
         """The pixels of picture i: uint8 (h, w, c), not to be written to. DataError if its file has gone or changed since."""
@@ -66,11 +71,21 @@ class Data:
     typical_size: tuple[int, int]  # median (h, w) of train, pixels
     seed: int
     multi_label: bool = False  # pictures may be of several classes, or of none
+    val_is_own: bool = True  # val is the source's, and was not split off its train
 
     def manifest(self) -> Manifest:
         """What reopens exactly these splits."""
         rows = {split.name: split.rows for split in (self.train, self.val, self.test) if split is not None}
-        return Manifest(self.source, self.seed, self.classes, self.split_rule, rows, self.faults, self.multi_label)
+        return Manifest(
+            self.source,
+            self.seed,
+            self.classes,
+            self.split_rule,
+            rows,
+            self.faults,
+            self.multi_label,
+            self.val_is_own,
+        )
 
     def fingerprint(self) -> str:
         """Names the pictures, their labels and their splits; the same wherever the files lie."""

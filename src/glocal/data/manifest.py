@@ -31,6 +31,7 @@ class Manifest:
     rows: Mapping[SplitName, tuple[Row, ...]]  # "test" only where there is one
     faults: tuple[Fault, ...]
     multi_label: bool = False
+    val_is_own: bool = True  # also where a manifest does not say it: taken for the source's, val is not learnt from
 
     def names_of(self, row: Row) -> tuple[str, ...]:
         """The classes of a row."""
@@ -48,6 +49,7 @@ class Manifest:
             "seed": self.seed,
             "classes": list(self.classes),
             "multi_label": self.multi_label,
+            "val_is_own": self.val_is_own,
             "split_rule": self.split_rule,
             "rows": {split: [list(row) for row in rows] for split, rows in self.rows.items()},
             "faults": [fault.to_json() for fault in self.faults],
@@ -68,7 +70,8 @@ class Manifest:
             if not {"train", "val"} <= rows.keys() or not labels <= set(range(len(classes))):
                 raise DataError("not a manifest: it needs train and val, and labels that count its classes")
             faults = tuple(Fault.from_json(fault) for fault in values["faults"])
-            return cls(values["source"], values["seed"], classes, values["split_rule"], rows, faults, several)
+            about = values["source"], values["seed"], classes, values["split_rule"]
+            return cls(*about, rows, faults, several, bool(values.get("val_is_own", True)))
         except (KeyError, TypeError) as error:
             raise DataError(f"not a manifest, as Manifest.to_json() writes it: {error!r}") from None
 

@@ -87,7 +87,9 @@ def check(
     pattern = _pattern(str(source), val_fraction=val_fraction, group_by=group_by, manifest=manifest)
     if manifest is not None:
         found = read_manifest(source, manifest, progress=progress)
-        return _report(found, manifest.classes, rule=manifest.split_rule, seed=manifest.seed)
+        return _report(
+            found, manifest.classes, rule=manifest.split_rule, seed=manifest.seed, val_is_own=manifest.val_is_own
+        )
     found = read_source(source, skip_bad_files=skip_bad_files, progress=progress)
     listing = found.listing
     if val_fraction is not None and "val" in listing.given:
@@ -100,12 +102,13 @@ def check(
     listing.faults += class_faults(listing)
     listing.faults += group_faults(found.files, names) if names else ()
     listing.faults += duplicate_faults(found.files, found.looks, same)
-    rule = "train and val are the source's own"
-    if "val" not in listing.given and not _errors(found):
-        rule = _split_off_val(found, _together(same, names), seed=seed, fraction=val_fraction)
+    rule, val_is_own, together = "train and val are the source's own", "val" in listing.given, _together(same, names)
+    if not val_is_own and not _errors(found):
+        rule = _split_off_val(found, together, seed=seed, fraction=val_fraction)
         rule += f", groups by {group_by!r} undivided" if group_by else ", groups undivided" if listing.grouped else ""
     there = _classes(file for file in found.files if file.split == "train")
-    return _report(found, tuple(filter(there.__contains__, listing.order or sorted(there))), rule=rule, seed=seed)
+    classes = tuple(filter(there.__contains__, listing.order or sorted(there)))
+    return _report(found, classes, rule=rule, seed=seed, val_is_own=val_is_own, together=together)
 
 
 def _classes(files: Iterable[Listed]) -> set[str]:
@@ -167,7 +170,15 @@ def _hot(labels: Sequence[tuple[str, ...]], number: Mapping[str, int]) -> np.nda
     return hot
 
 
-def _report(found: Found, classes: tuple[str, ...], *, rule: str, seed: int) -> Report:
+def _report(
+    found: Found,
+    classes: tuple[str, ...],
+    *,
+    rule: str,
+    seed: int,
+    val_is_own: bool,
+    together: np.ndarray | None = None,
+) -> Report:
     counts: dict[str, dict[str, int]] = {
         name: dict(sorted(Counter(c for file in found.files if file.split == name for c in file.classes).items()))
         for name in SPLITS
@@ -177,7 +188,7 @@ def _report(found: Found, classes: tuple[str, ...], *, rule: str, seed: int) -> 
     sizes = {name: _quantile(every, share) for name, share in (("min", 0), ("median", 0.5), ("max", 1)) if every}
     data = None
     if not _errors(found):
-        splits = {name: _split(found, name, classes) for name in counts}
+        splits = {name: _split(found, name, classes, together) for name in counts}
         data = Data(
             source=found.source,
             classes=classes,
@@ -190,6 +201,7 @@ def _report(found: Found, classes: tuple[str, ...], *, rule: str, seed: int) -> 
             typical_size=_quantile([every[i] for i, file in enumerate(found.files) if file.split == "train"], 0.5),
             seed=seed,
             multi_label=found.listing.multi_label,
+            val_is_own=val_is_own,
         )
     pictures = {name: sum(file.split == name for file in found.files) for name in counts}
     return Report(found.source, data, tuple(found.faults), counts, pictures, sizes)
@@ -200,7 +212,7 @@ def _quantile(sizes: list[tuple[int, int]], share: float) -> tuple[int, int]:
     return int(h), int(w)
 
 
-def _split(found: Found, name: str, classes: tuple[str, ...]) -> Split:
+def _split(found: Found, name: str, classes: tuple[str, ...], together: np.ndarray | None) -> Split:
     number = {class_name: i for i, class_name in enumerate(classes)}
     index = [i for i, file in enumerate(found.files) if file.split == name]
     several = found.listing.multi_label
@@ -217,6 +229,7 @@ def _split(found: Found, name: str, classes: tuple[str, ...]) -> Split:
         rows=rows,
         store=found.store,
         pixels=kept if len(kept) == len(rows) else None,
+        groups=None if together is None else together[index],
     )
 
 
