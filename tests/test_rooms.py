@@ -22,7 +22,9 @@ BELOW = {
     "weights": {"net", "families", "design", "errors", "caches"},
     "data": {"errors", "caches"},
     "training": {"data", "weights", "net", "families", "design", "errors"},
-    "cli": {"training", "data", "weights", "net", "families", "design", "errors"},
+    "searching": {"training", "data", "weights", "net", "families", "design", "errors"},
+    "reporting": {"families", "design", "errors"},
+    "cli": {"reporting", "searching", "training", "data", "weights", "net", "families", "design", "errors"},
     "__main__": {"cli"},
 }
 TORCHLESS = ("errors", "design", "families")

@@ -1,0 +1,145 @@
+"""The figures of a search as plotly's plain data, for a page that has plotly's script. Nothing here imports plotly."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from glocal.reporting.candidates import priced_rows
+from glocal.reporting.figures import BLUE, GREY, ORANGE, VERMILLION, cost_named, priced
+from glocal.reporting.search_folder import Level, Row, pareto, wilson
+
+Plot = dict[str, Any]
+
+
+def candidates_plot(level: Level, cost: str, limits: tuple[float | None, float | None]) -> Plot:
+    """Every candidate with what it answered, under the pointer; front, limits, finalists."""
+    rows, told = priced_rows(level, cost), cost_named(cost)
+    front = pareto(rows, cost)
+    shown = [f for f in level.finalists if f.supernet_accuracy is not None and cost in f.costs]
+    dots = {
+        "name": "candidates",
+        "mode": "markers",
+        "x": [row.costs[cost] / told.scale for row in rows],
+        "y": [100 * (row.accuracy or 0) for row in rows],
+        "text": [_hover(row) for row in rows],
+        "hoverinfo": "text",
+        "marker": {
+            "size": 7,
+            "opacity": 0.75,
+            "color": [row.generation for row in rows],
+            "colorscale": "Viridis",
+            "reversescale": True,
+            "colorbar": {"title": {"text": "generation"}, "thickness": 14, **_whole(len({r.generation for r in rows}))},
+        },
+    }
+    stairs = {
+        "name": "Pareto front",
+        "mode": "lines",
+        "line": {"shape": "hv", "color": "black", "width": 1.5},
+        "x": [row.costs[cost] / told.scale for row in front],
+        "y": [100 * (row.accuracy or 0) for row in front],
+        "hoverinfo": "skip",
+    }
+    rings = {
+        "name": "finalists",
+        "mode": "markers",
+        "x": [f.costs[cost] / told.scale for f in shown],
+        "y": [100 * (f.supernet_accuracy or 0) for f in shown],
+        "hoverinfo": "skip",
+        "marker": {
+            "symbol": ["star" if f.winner else "circle-open" for f in shown],
+            "size": [15 if f.winner else 13 for f in shown],
+            "color": VERMILLION,
+            "line": {"width": 2, "color": VERMILLION},
+        },
+    }
+    edges = [limit / told.scale for limit in limits if limit is not None]
+    shapes = [
+        {
+            "type": "line",
+            "x0": x,
+            "x1": x,
+            "yref": "paper",
+            "y0": 0,
+            "y1": 1,
+            "line": {"color": VERMILLION, "dash": "dash"},
+        }
+        for x in edges
+    ]
+    layout = _layout(f"{told.said}, {told.unit}", "accuracy with the supernet's weights, %")
+    return {"data": [dots, stairs, rings], "layout": {**layout, "shapes": shapes}}
+
+
+def _hover(row: Row) -> str:
+    low, high = wilson(row.accuracy or 0, row.n)
+    said = ", ".join(f"{priced(name, value)} {cost_named(name).said}" for name, value in row.costs.items())
+    return (
+        f"<b>{'-'.join(map(str, row.answers))}</b><br>{row.accuracy:.2%} ({low:.2%} to {high:.2%}, {row.n:,} pictures)"
+        f"<br>{said}<br>generation {row.generation}, {escape(row.origin)}"
+    )
+
+
+def supernet_plot(rows: Sequence[dict[str, float]]) -> Plot:
+    """Training loss, and the accuracies of the paths that were watched, over the epochs."""
+    x = [row["epoch"] + 1 for row in rows]
+    named = {"val_top1_min": "smallest path", "val_top1_median": "median", "val_top1_max": "largest path"}
+    data = [
+        _line(x, [100 * row[name] for row in rows], said, colour=colour)
+        for (name, said), colour in zip(named.items(), (ORANGE, BLUE, VERMILLION), strict=True)
+        if all(name in row for row in rows)
+    ]
+    if all("train_loss" in row for row in rows):
+        loss = _line(x, [row["train_loss"] for row in rows], "training loss", colour=GREY)
+        data.append({**loss, "yaxis": "y2", "line": {"color": GREY, "dash": "dot"}})
+    right = {
+        "overlaying": "y",
+        "side": "right",
+        "showgrid": False,
+        "tickmode": "auto",
+        "title": {"text": "training loss"},
+    }
+    layout = _layout("epoch", "watched paths, top-1, %")
+    layout["xaxis"] |= _whole(len(rows))
+    return {"data": data, "layout": {**layout, "yaxis2": right, "margin": {**layout["margin"], "r": 70}}}
+
+
+def rank_plot(ranked: Sequence[tuple[float, float]]) -> Plot:
+    """Networks judged with the supernet's weights and trained alone."""
+    dots = {
+        "mode": "markers",
+        "x": [100 * x for x, _ in ranked],
+        "y": [100 * y for _, y in ranked],
+        "marker": {"color": BLUE, "size": 8},
+        "showlegend": False,
+    }
+    return {"data": [dots], "layout": _layout("accuracy with the supernet's weights, %", "accuracy trained alone, %")}
+
+
+def _line(x: Sequence[float], y: Sequence[float], name: str, *, colour: str) -> Plot:
+    return {
+        "name": name,
+        "mode": "lines",
+        "x": list(x),
+        "y": list(y),
+        "line": {"color": colour, "width": 2},
+        "hovertemplate": "%{y:.2f}",
+    }
+
+
+def _whole(n: int) -> Plot:
+    """Ticks at whole numbers, which plotly leaves between few."""
+    return {"dtick": 1} if n <= 10 else {}
+
+
+def _layout(x: str, y: str) -> Plot:
+    grid = {"gridcolor": "#e6e6e6", "zeroline": False}
+    return {
+        "template": "none",
+        "margin": {"l": 64, "r": 20, "t": 36, "b": 52},
+        "height": 440,
+        "xaxis": {**grid, "title": {"text": x}},
+        "yaxis": {**grid, "title": {"text": y}},
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom"},
+        "hoverlabel": {"align": "left"},
+        "font": {"family": "system-ui, sans-serif", "size": 13},
+    }
