@@ -42,7 +42,7 @@ def nette(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of tests draw no figures, which take longer than they; what draws is tested in training/test_plots.py."""
-    if {"training", "cli", "torture"} & set(request.path.parts):
+    if {"training", "searching", "cli", "torture"} & set(request.path.parts):
         monkeypatch.setattr("glocal.training.plots.draw", lambda *a, **k: None)
 
 
@@ -56,4 +56,18 @@ def colours(tmp_path: Path) -> Path:
         for i in range(16):
             noisy = np.clip(np.array(colour) + rng.normal(0, 40, (16, 16, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(noisy).save(root / name / f"{i:02}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def shades(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Dark and light pictures of 16 x 16, two classes of 40 in train and of 8 in test."""
+    root, rng = tmp_path_factory.mktemp("shades"), np.random.default_rng(0)
+    for split, n in (("train", 40), ("test", 8)):
+        for name, level in (("dark", 60), ("light", 190)):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for i in range(n):
+                noise = rng.integers(-50, 50, (16, 16, 3))
+                Image.fromarray((level + noise).astype(np.uint8)).save(folder / f"{i:02}.png")
     return root

@@ -12,32 +12,14 @@ import yaml
 from PIL import Image
 
 import glocal as package
-from glocal.cli.app import main
 
 TRAIN = "--recipe small --model cct_2_3x2_32 --img-size 16 --epochs 2 --batch-size 8".split()
 
 
-@pytest.fixture
-def glocal(monkeypatch, capsys, tmp_path):
-    """Runs a command in this process, in a folder of its own; returns exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["glocal", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
-
-
 def test_help_of_every_verb_reads_and_ends_with_zero(glocal):
-    for verb in "check train val eval predict rerun shard probe recipes models show benchmark".split():
+    for (
+        verb
+    ) in "check train val eval predict rerun shard probe search rank report recipes models show benchmark".split():
         code, out, _ = glocal(verb, "--help")
         assert code == 0, verb
         assert "Usage: glocal" in out

@@ -7,7 +7,7 @@ import warnings
 
 import typer
 
-from glocal.cli import models, pictures, recipes, training, transfer
+from glocal.cli import models, pictures, recipes, report, search, training, transfer
 from glocal.errors import GlocalError
 
 app = typer.Typer(
@@ -31,6 +31,9 @@ app.command()(recipes.recipes)
 app.command("models")(models.list_all)
 app.command()(models.show)
 app.command()(models.benchmark)
+app.command()(search.search)
+app.command()(search.rank)
+app.command()(report.report)
 
 
 @app.callback()

@@ -41,3 +41,11 @@ def size_of(text: str | None) -> int | tuple[int, int] | None:
     if not (m := re.fullmatch(r"(\d+)(?:x(\d+))?", text)):
         raise RecipeError(f"--img-size {text!r}: give a side in pixels (224), or height x width (192x256)")
     return (int(m[1]), int(m[2])) if m[2] else int(m[1])
+
+
+def assignments(pairs: list[str]) -> dict[str, str]:
+    """What --set was given, name by value; RecipeError for what is no assignment."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise RecipeError(f"--set {pair!r} is not NAME=VALUE")
+    return dict(pair.split("=", 1) for pair in pairs)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from glocal.cli.options import DEVICE, FRACTION, GROUP, JSON, SKIP, reading, size_of
+from glocal.cli.options import DEVICE, FRACTION, GROUP, JSON, SKIP, assignments, reading, size_of
 from glocal.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def train(
             data or _source_of(config),
             recipe=recipe,
             config=config,
-            settings={**{k: v for k, v in given.items() if v is not None}, **_assignments(settings or [])},
+            settings={**{k: v for k, v in given.items() if v is not None}, **assignments(settings or [])},
             origin="command line",
             weights=weights,
             head_rows=head_rows,
@@ -242,13 +242,6 @@ def _source_of(config: Path | None) -> str:
     if config is None:
         raise RecipeError("name a folder of pictures, or `digits`: glocal train DATA")
     return read_config(config, "data")["source"]
-
-
-def _assignments(pairs: list[str]) -> dict[str, str]:
-    for pair in pairs:
-        if "=" not in pair:
-            raise RecipeError(f"--set {pair!r} is not NAME=VALUE")
-    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def val(

@@ -1,0 +1,163 @@
+"""How long a search takes: measured before it begins, told, and kept to. What is decided on the way is written down.
+
+A budget is divided among the phases that are still to come, whenever one of them begins, by what things have been measured to
+take; so time that one phase took too long is taken from all others alike, and the end comes on time.
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+
+from glocal.design import Architecture
+from glocal.errors import SearchError
+from glocal.net import Network
+from glocal.training.pace import clock
+from glocal.training.recipe import Recipe
+from glocal.training.run import threads as number_of_threads
+from glocal.weights.files import whole_file
+
+SHARES = {"supernet": 9, "candidates": 3, "finalists": 8}
+"""Of a level's time; our choice: the one supernet ranks all candidates, and five finalists are trained anew."""
+
+UNITS = {"supernet": "epochs", "candidates": "candidates", "finalists": "epochs each"}
+
+
+@dataclass
+class Plan:
+    """How much of everything, phase by phase ("details/supernet"), and what it took."""
+
+    path: Path  # plan.json
+    levels: tuple[str, ...]
+    budget_s: float | None
+    decided: dict[str, int] = field(default_factory=dict)
+    spent_s: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, path: Path, *, levels: tuple[str, ...], budget_s: float | None) -> "Plan":
+        """The plan of a search, as far as it had come."""
+        told = json.loads(path.read_text()) if path.exists() else {}
+        return cls(path, levels, budget_s, told.get("decided", {}), told.get("spent_s", {}))
+
+    @property
+    def phases(self) -> list[str]:
+        """All of them in order."""
+        return [f"{level}/{phase}" for level in self.levels for phase in SHARES]
+
+    def decide(self, phase: str, *, unit_s: float, given: int | None, default: int) -> int:
+        """How many units of so many seconds a phase has: as it was decided before, as given, or as many as fit."""
+        if phase not in self.decided:
+            self.decided[phase] = self._units(phase, unit_s, given=given, default=default, spent=self.spent_s)
+            self._write()
+        return self.decided[phase]
+
+    def _units(self, phase: str, unit_s: float, *, given: int | None, default: int, spent: Mapping[str, float]) -> int:
+        if given is not None or self.budget_s is None:
+            return given or default
+        return max(1, int(self.seconds_for(phase, spent) / unit_s))
+
+    def seconds_for(self, phase: str, spent: Mapping[str, float]) -> float:
+        """The share of a phase in what is left of the budget, where it and those after it are still to come."""
+        assert self.budget_s is not None
+        ahead = self.phases[self.phases.index(phase) :]
+        left = self.budget_s - sum(s for name, s in spent.items() if name not in ahead)
+        weights = [SHARES[name.split("/")[1]] for name in ahead]
+        return max(0.0, left) * weights[0] / sum(weights)
+
+    def quote(
+        self, unit_s: Mapping[str, float], *, given: Mapping[str, int | None], default: Mapping[str, int]
+    ) -> "Quote":
+        """What all will take, if every level is like the first. SearchError where not even the least fits the budget."""
+        spent: dict[str, float] = {}
+        rows = []
+        for name in self.phases:
+            phase = name.split("/")[1]
+            n = self._units(name, unit_s[phase], given=given[phase], default=default[phase], spent=spent)
+            spent[name] = n * unit_s[phase]
+            rows.append((name, n, spent[name]))
+        quote = Quote(tuple(rows))
+        if self.budget_s is not None and quote.seconds > 1.1 * self.budget_s:
+            least = "; ".join(f"{name}: {n:,} {UNITS[name.split('/')[1]]}, {clock(s)}" for name, n, s in rows)
+            raise SearchError(
+                f"--budget {clock(self.budget_s)} is too short: the search would take {clock(quote.seconds)} ({least}). Give "
+                "more, a smaller space or picture, or fewer finalists"
+            )
+        return quote
+
+    @contextmanager
+    def spending(self, phase: str) -> Iterator[None]:
+        """Counts the time inside to a phase, with what it took before it was interrupted."""
+        began, before = time.monotonic(), self.spent_s.get(phase, 0.0)
+        try:
+            yield
+        finally:
+            self.spent_s[phase] = before + time.monotonic() - began
+            self._write()
+
+    def _write(self) -> None:
+        with whole_file(self.path) as file:
+            told = {"budget_s": self.budget_s, "decided": self.decided, "spent_s": self.spent_s}
+            file.write(json.dumps(told, indent=1).encode())
+
+
+@dataclass(frozen=True)
+class Quote:
+    """Phases with their units and seconds."""
+
+    rows: tuple[tuple[str, int, float], ...]
+
+    @property
+    def seconds(self) -> float:
+        """Of all."""
+        return sum(seconds for *_, seconds in self.rows)
+
+    def __str__(self) -> str:
+        lines = [f"{name:<24}{n:>7,} {UNITS[name.split('/')[1]]:<12}{clock(s):>9}" for name, n, s in self.rows]
+        return "\n".join([*lines, f"{'all':<44}{clock(self.seconds):>9}"])
+
+
+def train_s(archs: Sequence[Architecture], recipe: Recipe, *, device: torch.device, threads: int) -> float:
+    """Seconds for one picture in training, the mean over networks: forward, backward and step on noise, batch by batch."""
+    took = []
+    with number_of_threads(threads):
+        for arch in archs:
+            network = Network(arch).to(device).train()
+            optimizer = torch.optim.AdamW(network.parameters(), lr=0.0, fused=True)
+            x = torch.randn(recipe.batch_size, *arch.image, device=device)
+
+            def step(network: Network = network, x: torch.Tensor = x, by: torch.optim.Optimizer = optimizer) -> None:
+                functional.log_softmax(network(x), 1).mean().backward()
+                by.step()
+                by.zero_grad()
+
+            took.append(_median_s(step, device) / recipe.batch_size)
+    return statistics.mean(took)
+
+
+def judge_s(archs: Sequence[Architecture], batch: int, *, device: torch.device, threads: int) -> float:
+    """Seconds for one picture forward, the mean over networks."""
+    took = []
+    with number_of_threads(threads), torch.inference_mode():
+        for arch in archs:
+            network = Network(arch).to(device).eval()
+            x = torch.randn(batch, *arch.image, device=device)
+            took.append(_median_s(lambda network=network, x=x: network(x), device) / batch)  # type: ignore[misc]
+    return statistics.mean(took)
+
+
+def _median_s(call: Callable[[], object], device: torch.device) -> float:
+    """Of three calls after one that is not timed."""
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    took = []
+    for _ in range(4):
+        began = time.perf_counter()
+        call()
+        wait()
+        took.append(time.perf_counter() - began)
+    return statistics.median(took[1:])
