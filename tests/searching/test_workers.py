@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -147,10 +146,20 @@ def test_a_signal_amid_a_statement_of_sql_is_a_signal_and_no_error_of_the_databa
     assert facts(search(tmp_path / "a.db")) == TRUTH
 
 
+class Interrupted:
+    """A task amid which a signal comes."""
+
+    def evaluator(self):
+        def evaluate(answers):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(30)
+
+        return evaluate
+
+
 def test_a_signal_amid_an_evaluation_puts_the_candidate_back(tmp_path):
-    threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(Stopped):
-        search(tmp_path / "a.db", task=Additive(sleep_s=30))
+        search(tmp_path / "a.db", task=Interrupted())
     assert Table.join(tmp_path / "a.db", "level").held() == []
 
 
