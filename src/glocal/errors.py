@@ -25,7 +25,7 @@ class WeightError(GlocalError):
 
 
 class RecipeError(GlocalError):
-    """A training setting that is unknown, out of range, or without effect."""
+    """A setting of training or of a search that is unknown, out of range, or without effect."""
 
     exit_code = 2
 

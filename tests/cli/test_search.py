@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from glocal.cli.search import amount, seconds_of
-from glocal.errors import SearchError
+from glocal.errors import RecipeError
 
 
 @pytest.mark.parametrize(
@@ -36,29 +36,31 @@ def test_times_are_read_as_people_write_them(text, seconds):
     ("flag", "text", "unit", "like"), [("--max-macs", "big", "", "0.3G"), ("--max-latency", "5s", "ms", "5ms")]
 )
 def test_an_amount_that_is_none_is_named_with_an_example(flag, text, unit, like):
-    with pytest.raises(SearchError, match=f"{flag} '{text}'.*{like}"):
+    with pytest.raises(RecipeError, match=f"{flag} '{text}'.*{like}"):
         amount(flag, text, unit=unit)
 
 
 @pytest.mark.parametrize("text", ["", "2", "h", "tomorrow"])
 def test_a_time_that_is_none_is_named(text):
-    with pytest.raises(SearchError, match="--budget"):
+    with pytest.raises(RecipeError, match="--budget"):
         seconds_of(text)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "code", "said"),
     [
-        (["search"], "name a folder of pictures"),
-        (["search", "digits", "--space", "glit_cifer"], "did you mean glit_cifar"),
-        (["search", "digits", "--space", "hybrid_cifar", "--levels", "two"], "hybrid_cifar has no levels"),
-        (["search", "--resume", "nowhere", "--seed", "1"], "--seed has no effect with --resume"),
-        (["rank", "nowhere"], "nowhere is not the folder of a search"),
+        (["search"], 2, "name a folder of pictures"),
+        (["search", "digits", "--space", "glit_cifer"], 1, "did you mean glit_cifar"),
+        (["search", "digits", "--space", "hybrid_cifar", "--levels", "two"], 2, "hybrid_cifar has no levels"),
+        (["search", "digits", "--budget", "soon"], 2, "--budget 'soon': give a time"),
+        (["search", "--resume", "nowhere", "--seed", "1"], 2, "--seed has no effect with --resume"),
+        (["search", "--resume=nowhere", "--workers=2"], 1, "nowhere is not the folder of a search"),
+        (["rank", "nowhere"], 1, "nowhere is not the folder of a search"),
     ],
 )
-def test_what_is_wrong_ends_with_one_line(glocal, words, said):
-    code, _, err = glocal(*words)
-    assert code == 1
+def test_what_is_wrong_ends_with_one_line(glocal, words, code, said):
+    ended, _, err = glocal(*words)
+    assert ended == code
     assert said in err
 
 

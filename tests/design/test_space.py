@@ -30,7 +30,8 @@ from glocal.design import (
     sample,
     vary,
 )
-from glocal.design.space import answers_of, asked, canonical, cost_range, places, reach, size
+from glocal.design.space import answers_of, asked, canonical, places, size
+from glocal.design.span import cost_range, reach
 from glocal.errors import ArchitectureError, ShapeError
 from glocal.families.coatnet import MBConv, RelativeTransformer
 from glocal.families.convmixer import ConvMixerLayer

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from glocal.design import Stage, adapt, cost, decide, dump, load, parts, python, questions, sample, vary
-from glocal.design.space import answers_of, cost_range, reach, size
+from glocal.design.space import answers_of, size
+from glocal.design.span import cost_range, reach
 from glocal.errors import ArchitectureError
 from glocal.families import architecture, coatnet, glit, list_models, vocabulary
 from glocal.families.glit import MIXES, RELEASED, GLiTBlock, legacy_macs, options, to_official

@@ -24,7 +24,7 @@ from glocal.design import (
 )
 from glocal.design import sample as draw
 from glocal.design.architecture import parts
-from glocal.design.space import reach
+from glocal.design.span import reach
 from glocal.errors import SearchError
 from glocal.families import architecture
 from glocal.families.convmixer import ConvMixerLayer

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from glocal.errors import SearchError
+from glocal.errors import RecipeError, SearchError
 from glocal.searching.limits import Limits
 from landscape import DETAILS, SMALL
 
@@ -29,7 +29,7 @@ def test_limits_are_told_with_units():
 
 
 def test_limits_that_exclude_each_other_are_an_error():
-    with pytest.raises(SearchError, match="at least 20 ms and at most 10 ms leave nothing between"):
+    with pytest.raises(RecipeError, match="at least 20 ms and at most 10 ms leave nothing between"):
         Limits(min_latency_ms=20, max_latency_ms=10)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from glocal.errors import ArchitectureError, SearchError
+from glocal.errors import ArchitectureError, RecipeError
 from glocal.searching.evolution import Evolution, RandomSearch
 from glocal.searching.settings import Search
 from glocal.training.recipe import Recipe
@@ -39,12 +39,12 @@ def test_the_second_level_is_what_the_first_leaves_open():
 @pytest.mark.parametrize(
     ("given", "error", "said"),
     [
-        ({"space": "hybrid_cifar", "levels": "two"}, SearchError, "hybrid_cifar has no levels"),
+        ({"space": "hybrid_cifar", "levels": "two"}, RecipeError, "hybrid_cifar has no levels"),
         ({"space": "glit_cifer"}, ArchitectureError, "did you mean"),
-        ({"candidates": 0}, SearchError, "candidates 0"),
-        ({"candidats": 9}, SearchError, "candidats 9: extra inputs"),
-        ({"max_macs": 1, "min_macs": 2}, SearchError, "leave nothing between"),
-        ({"budget_s": -1}, SearchError, "budget_s -1"),
+        ({"candidates": 0}, RecipeError, "candidates 0"),
+        ({"candidats": 9}, RecipeError, "candidats 9: extra inputs"),
+        ({"max_macs": 1, "min_macs": 2}, RecipeError, "leave nothing between"),
+        ({"budget_s": -1}, RecipeError, "budget_s -1"),
     ],
 )
 def test_what_is_wrong_is_named(given, error, said):

@@ -49,3 +49,10 @@ def assignments(pairs: list[str]) -> dict[str, str]:
         if "=" not in pair:
             raise RecipeError(f"--set {pair!r} is not NAME=VALUE")
     return dict(pair.split("=", 1) for pair in pairs)
+
+
+def nothing_beside(*allowed: str) -> None:
+    """RecipeError for an option that was typed beside --resume and is none of those allowed."""
+    words = [word.split("=")[0] for word in sys.argv[2:] if word.startswith("-")]
+    if wrong := [word for word in words if word not in allowed]:
+        raise RecipeError(f"{wrong[0]} has no effect with --resume, which goes on with the settings it was begun with")

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from glocal.cli.options import DEVICE, FRACTION, GROUP, JSON, SKIP, assignments, reading
-from glocal.errors import SearchError
+from glocal.cli.options import DEVICE, FRACTION, GROUP, JSON, SKIP, assignments, nothing_beside, reading
+from glocal.errors import RecipeError
 
 
 class Levels(StrEnum):
@@ -124,10 +123,10 @@ def search(
 
     console, progress = None if as_json else Console(), reading(quiet=as_json)
     if resume is not None:
-        _nothing_beside_resume()
+        nothing_beside("--resume", "--workers", "--json")
         found = searches.resume(resume, workers=workers, console=console, progress=progress)
     elif data is None:
-        raise SearchError("name a folder of pictures, or `digits`: glocal search DATA --space NAME")
+        raise RecipeError("name a folder of pictures, or `digits`: glocal search DATA --space NAME")
     else:
         of_search, of_recipe = _divided(assignments(settings or []))
         given: dict[str, Any] = {
@@ -224,23 +223,23 @@ _SCALES = {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 
 def amount(flag: str, text: str | None, *, unit: str = "") -> float | None:
-    """ "0.3G" as 3e8, "5ms" as 5.0, "40MB" as 4e7; SearchError for anything else."""
+    """ "0.3G" as 3e8, "5ms" as 5.0, "40MB" as 4e7; RecipeError for anything else."""
     if text is None:
         return None
     scales = "|".join(_SCALES) if unit != "ms" else ""
     if not (m := re.fullmatch(rf"(\d+(?:\.\d+)?(?:e\d+)?)\s*({scales})(?:{unit})?", text)):
         like = {"": "0.3G or 1300M", "ms": "5ms", "B": "40MB"}[unit]
-        raise SearchError(f"{flag} {text!r}: give a number such as {like}")
+        raise RecipeError(f"{flag} {text!r}: give a number such as {like}")
     return float(m[1]) * _SCALES[m[2]]
 
 
 def seconds_of(text: str | None) -> float | None:
-    """ "2h", "90m", "1h30m" or "3600s" in seconds; SearchError for anything else."""
+    """ "2h", "90m", "1h30m" or "3600s" in seconds; RecipeError for anything else."""
     if text is None:
         return None
     m = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?", text)
     if not text or not m:
-        raise SearchError(f"--budget {text!r}: give a time such as 2h, 90m or 1h30m")
+        raise RecipeError(f"--budget {text!r}: give a time such as 2h, 90m or 1h30m")
     return sum(float(part or 0) * s for part, s in zip(m.groups(), (3600, 60, 1), strict=True))
 
 
@@ -250,9 +249,3 @@ def _divided(given: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
 
     own = {name: value for name, value in given.items() if name in Search.model_fields and name != "seed"}
     return own, {name: value for name, value in given.items() if name not in own}
-
-
-def _nothing_beside_resume() -> None:
-    words = [word.split("=")[0] for word in sys.argv[2:] if word.startswith("-")]
-    if wrong := [word for word in words if word not in ("--resume", "--workers", "--json")]:
-        raise SearchError(f"{wrong[0]} has no effect with --resume, which goes on with the settings of the search")

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from glocal.design import Architecture, OneOf, Stage, cost, decide, dump, python, questions, sample
-from glocal.design.space import cost_range, places, size
+from glocal.design.space import places, size
+from glocal.design.span import cost_range
 from glocal.design.text import count
 from glocal.families.spaces import INFERRED
 

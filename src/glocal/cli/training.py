@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from glocal.cli.options import DEVICE, FRACTION, GROUP, JSON, SKIP, assignments, reading, size_of
+from glocal.cli.options import DEVICE, FRACTION, GROUP, JSON, SKIP, assignments, nothing_beside, reading, size_of
 from glocal.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def train(
 
     console = None if as_json else Console()
     if resume is not None:
-        _nothing_beside_resume()
+        nothing_beside("--resume", "--json")
         run = runs.resume(resume, console=console, progress=reading(quiet=as_json))
     else:
         given: dict[str, Any] = {
@@ -227,12 +227,6 @@ def rerun(
             print(f"  {line}")
     if not again.same:
         raise typer.Exit(1)
-
-
-def _nothing_beside_resume() -> None:
-    given = [word for word in sys.argv[2:] if word.startswith("-") and word.split("=")[0] not in ("--resume", "--json")]
-    if given:
-        raise RecipeError(f"{given[0]} has no effect with --resume, which goes on with the settings of the run")
 
 
 def _source_of(config: Path | None) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from glocal.design.architecture import Architecture, classifier
 from glocal.design.pointwise import Linear
 from glocal.design.shapes import Grid
-from glocal.design.space import decide, edit_words, questions, reach
+from glocal.design.space import decide, edit_words, questions
+from glocal.design.span import reach
 from glocal.errors import ArchitectureError, ShapeError
 
 

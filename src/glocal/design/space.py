@@ -16,10 +16,8 @@ from functools import cached_property, lru_cache
 from itertools import product
 from typing import Any
 
-from glocal.design.architecture import Architecture, Part, Stage, Word, spelled
-from glocal.design.cost import Cost, part_cost
+from glocal.design.architecture import Architecture, Stage, Word
 from glocal.design.op import Sentence
-from glocal.design.shapes import Shape
 from glocal.errors import ArchitectureError
 
 Answers = tuple[int, ...]
@@ -76,23 +74,23 @@ def vary(word: Any, choices: dict[str, Iterable[Any]], *, name: str = "") -> One
 # ------------------------------------------------------------------------------------------------------ questions
 
 
-def _asked(x: Any, place: str) -> Iterator[tuple[str, OneOf]]:
+def questions_within(x: Any, place: str) -> Iterator[tuple[str, OneOf]]:
     """Every question of a stage, a word or a question, with its place: the outer before the inner, in forward order."""
     if isinstance(x, OneOf):
         yield place, x
         for k, option in enumerate(x.options if x.nested else ()):
-            yield from _asked(option, f"{place}[{k}]")
+            yield from questions_within(option, f"{place}[{k}]")
     elif isinstance(x, Stage):
         if x.downsample is not None:
-            yield from _asked(x.downsample, f"{place}.downsample")
+            yield from questions_within(x.downsample, f"{place}.downsample")
         for j, block in enumerate(x.blocks):
-            yield from _asked(block, f"{place}.blocks.{j}")
+            yield from questions_within(block, f"{place}.blocks.{j}")
 
 
 def places(space: Architecture) -> Iterator[tuple[str, OneOf]]:
     """Where questions stand, in forward order, those within options under the option's number: "stages.2[1].blocks.0"."""
     for i, stage in enumerate(space.stages):
-        yield from _asked(stage, f"stages.{i}")
+        yield from questions_within(stage, f"stages.{i}")
 
 
 def asked(space: Architecture) -> dict[str, OneOf]:
@@ -220,7 +218,9 @@ def answers_of(space: Architecture, arch: Architecture) -> Answers:
         pairs = [(f"stages.{i}", *pair) for i, pair in enumerate(zip(space.stages, arch.stages, strict=True))]
         for sheet in _all_fit(pairs, {}, wrong):
             return tuple(sheet.get(key, 0) for key in asked(space))
-    raise ArchitectureError(f"{arch.name}, {max(wrong, key=_order)}: no answer of {space.name} gives what stands there")
+    raise ArchitectureError(
+        f"{arch.name}, {max(wrong, key=path_order)}: no answer of {space.name} gives what stands there"
+    )
 
 
 def _fit(place: str, x: Any, there: Any, sheet: dict[str, int], wrong: list[str]) -> Iterator[dict[str, int]]:
@@ -257,101 +257,10 @@ def _all_fit(
         yield from _all_fit(pairs[1:], grown, wrong)
 
 
-def _order(path: str) -> tuple[int, ...]:
-    """Sorts paths in forward order."""
+def path_order(path: str) -> tuple[int, ...]:
+    """A key that sorts paths in forward order."""
     if not path.startswith("stages."):
         return (-1,) if path == "stem" else (sys.maxsize,)
     return tuple(
         -1 if part == "downsample" else int(part) for part in path.split(".") if part not in ("stages", "blocks")
     )
-
-
-# ------------------------------------------------------------------------------------------------------ what it spans
-
-Bounds = tuple[int, int, int, int]  # params: least, most; macs: least, most
-# A shape, and the answers so far to questions of a name that is still to come: with the least and most that leads there.
-States = dict[tuple[Shape, frozenset[tuple[str, int]]], Bounds]
-
-
-def reach(space: Architecture) -> dict[str, tuple[Part, ...]]:
-    """Every part that some architecture of the space has, by path, in forward order.
-
-    Sets of shapes are followed, and no sheet is listed. Raises ShapeError where an answer leaves what the next part cannot
-    read: every sheet of a space must make an architecture.
-    """
-    found = _Survey(space).parts
-    return {path: tuple(found[path]) for path in sorted(found, key=_order)}
-
-
-def cost_range(space: Architecture) -> tuple[Cost, Cost]:
-    """The least and the most that an architecture of the space costs, exactly, and for params and macs each on its own."""
-    least_params, most_params, least_macs, most_macs = _Survey(space).bounds
-    return Cost(least_params, least_macs), Cost(most_params, most_macs)
-
-
-class _Survey:
-    """One walk of a space that follows all answers at once."""
-
-    def __init__(self, space: Architecture) -> None:
-        self.name = space.name
-        self.parts: dict[str, dict[Part, None]] = {}  # ordered sets
-        asked(space)
-        items = [("stem", space.stem), *((f"stages.{i}", stage) for i, stage in enumerate(space.stages))]
-        start: States = {(space.image, frozenset()): (0, 0, 0, 0)}
-        end = self.chain([*((path, x, 0, 1) for path, x in items), ("head", space.head, 0, 1)], start, frozenset())
-        self.bounds = _within(*end.values())
-
-    def chain(self, items: Sequence[tuple[str, Any, int, int]], states: States, later: frozenset[str]) -> States:
-        """Follows (path, word or stage, width, stride) one after the other; `later` are names of questions after them."""
-        ahead = [later]
-        for path, x, _, _ in reversed(items):
-            ahead.append(ahead[-1] | {q.name for _, q in _asked(x, path) if q.name})
-        for (path, x, width, stride), names in zip(items, reversed(ahead[:-1]), strict=True):
-            after = self.follow(path, x, width, stride, states, names)
-            states = _merged(((shape, frozenset(t for t in ties if t[0] in names)), b) for (shape, ties), b in after)
-        return states
-
-    def follow(self, path: str, x: Any, width: int, stride: int, states: States, later: frozenset[str]) -> list[Any]:
-        """The states after a word, a stage, or each option of a question."""
-        if isinstance(x, OneOf):
-            return [
-                state
-                for k, option in enumerate(x.options)
-                for state in self.follow(path, option, width, stride, _answered(states, x.name, k), later)
-            ]
-        if isinstance(x, Stage):
-            down = [(f"{path}.downsample", x.downsample)] if x.downsample is not None else []
-            words = down + [(f"{path}.blocks.{j}", block) for j, block in enumerate(x.blocks)]
-            items = [(at, word, x.width, 1 if i else x.stride) for i, (at, word) in enumerate(words)]
-            return [*self.chain(items, states, later).items()]
-        after = []
-        for (shape, ties), bounds in states.items():
-            part = spelled(x, shape, width, stride, where=f"{self.name}, {path}")
-            self.parts.setdefault(path, {})[part] = None
-            params, macs = part_cost(part)
-            after.append(((part.left, ties), tuple(map(sum, zip(bounds, (params, params, macs, macs), strict=True)))))
-        return after
-
-
-def _answered(states: States, name: str, k: int) -> States:
-    """The states in which the question of a name is answered k, or may be; all, where it has no name."""
-    if not name:
-        return states
-    return _merged(
-        ((shape, ties | {(name, k)}), bounds)
-        for (shape, ties), bounds in states.items()
-        if dict(ties).get(name, k) == k
-    )
-
-
-def _merged(states: Iterable[tuple[Any, Bounds]]) -> States:
-    merged: States = {}
-    for state, bounds in states:
-        merged[state] = _within(merged.get(state, bounds), bounds)
-    return merged
-
-
-def _within(*bounds: Bounds) -> Bounds:
-    """Bounds that hold for all."""
-    columns = [*zip(*bounds, strict=True)]
-    return min(columns[0]), max(columns[1]), min(columns[2]), max(columns[3])

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from glocal.design import Architecture, Grid, Part, Shape, Tokens, parts, python
 from glocal.design.cost import part_cost
-from glocal.design.space import reach
+from glocal.design.span import reach
 from glocal.errors import SearchError
 from glocal.net.init import initialised
 from glocal.net.latency import device_name, measure_calls

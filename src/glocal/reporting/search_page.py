@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from glocal.design import Architecture, OneOf, cost, dump, python
-from glocal.design.space import asked, cost_range, size
+from glocal.design.space import asked, size
+from glocal.design.span import cost_range
 from glocal.errors import SearchError
 from glocal.reporting.candidates import candidates_svg, front_svg
 from glocal.reporting.cautions import cautions

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from glocal.design.architecture import Architecture
-from glocal.design.space import cost_range
-from glocal.errors import SearchError
+from glocal.design.span import cost_range
+from glocal.errors import RecipeError, SearchError
 
 Costs = Mapping[str, float]
 """Costs of a candidate by their names in COSTS; macs and params are always there, the others where they were asked for."""
@@ -42,7 +42,7 @@ class Limits:
         for name in COSTS:
             least, most = self.of(name)
             if least is not None and most is not None and least > most:
-                raise SearchError(
+                raise RecipeError(
                     f"limits: at least {_amount(name, least)} and at most {_amount(name, most)} leave nothing between"
                 )
 

@@ -11,20 +11,21 @@ winner/        architecture.yaml, winner.py, winner.json, weights.safetensors
 import json
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 
 from glocal.data import check
 from glocal.design import Architecture, cost, dump, python
-from glocal.design.space import Answers, cost_range, size
+from glocal.design.space import Answers, size
+from glocal.design.span import cost_range
 from glocal.design.text import count
-from glocal.errors import Stopped
+from glocal.errors import SearchError, Stopped
 from glocal.families import vocabulary
 from glocal.searching.evolution import written
 from glocal.searching.evolve import Engine
@@ -38,6 +39,7 @@ from glocal.training.folder import RunFolder, surroundings, write_yaml
 from glocal.training.recipe import Recipe
 from glocal.training.recipes import recipe as named_recipe
 from glocal.training.recipes import suggest
+from glocal.training.run import threads
 from glocal.training.scores import Scores
 from glocal.weights.files import whole_file
 
@@ -130,7 +132,13 @@ def search(
         **surroundings(),
     }
     write_yaml(folder / "search.yaml", about)
-    return _go(OpenSearch.of(folder, data=seen, console=console))
+    opened = OpenSearch.of(folder, data=seen, console=console)
+    try:
+        _announce(opened)
+    except SearchError:  # the budget is too short: nothing was begun
+        shutil.rmtree(folder)
+        raise
+    return _go(opened)
 
 
 def _lasting(space: str) -> str:
@@ -145,16 +153,17 @@ def resume(
     comes is what would have come. The number of workers may be another."""
     search = OpenSearch.of(folder, workers=workers, console=console, progress=progress)
     RunFolder(search.folder).sweep()
+    _announce(search)
     return _go(search)
 
 
 def _go(search: OpenSearch) -> Found:
-    _announce(search)
     winners: dict[str, Winner] = {}
     try:
-        for level in search.asked.names():
-            before = [*winners.values()][-1].arch if winners else None
-            winners[level] = Level(search, level, search.space(level, before)).winner()
+        with threads(search.threads):
+            for level in search.asked.names():
+                before = [*winners.values()][-1].arch if winners else None
+                winners[level] = Level(search, level, search.space(level, before)).winner()
     except Stopped as stopped:
         told = f"in a search; what was done is kept; to go on: glocal search --resume {search.folder}"
         raise Stopped(stopped.number, told) from None
@@ -171,7 +180,7 @@ def _announce(search: OpenSearch) -> None:
         f"space     {space.name}: {count(size(space))} networks of {count(least.macs)} to {count(most.macs)} multiply-adds",
         f"          {search.asked.limits.named()}; levels: {', '.join(search.asked.names())}",
         f"recipe    batches of {recipe.batch_size}, {recipe.opt}, peak rate {recipe.lr:g}, seed {recipe.seed}",
-        f"machine   {search.machine.device}, {torch.get_num_threads()} threads; {search.workers} workers",
+        f"machine   {search.machine.device}, {search.threads} threads; {search.workers} workers",
         f"folder    {search.folder}\n",
     ):
         search.say(line)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from glocal.design import Architecture, adapt
-from glocal.errors import SearchError
+from glocal.errors import RecipeError
 from glocal.families.spaces import hierarchy
 from glocal.families.spaces import space as named_space
 from glocal.searching.evolution import Evolution, Method, RandomSearch
@@ -39,7 +39,7 @@ class Search(BaseModel):
 
     budget_s: Positive | None = None  # for everything; what is None below is then made to fit
     supernet_epochs: Count | None = None  # None without a budget: the recipe's
-    candidates: Count | None = None  # None without a budget: 1,000 (GLiT, Section 4.1)
+    candidates: Count | None = None  # None without a budget: 1,000, as in GLiT
     finalists: Count = 5
     finalist_epochs: Count | None = None  # None without a budget: the recipe's
 
@@ -63,14 +63,14 @@ class Search(BaseModel):
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "Search":
-        """Checked settings; SearchError names what is wrong."""
+        """Checked settings; RecipeError names what is wrong."""
         try:
             search = cls.model_validate(dict(given))
         except ValidationError as error:
             told = "; ".join(
                 f"{'.'.join(map(str, e['loc']))} {e['input']!r}: {e['msg'].lower()}" for e in error.errors()
             )
-            raise SearchError(f"settings of the search: {told}") from None
+            raise RecipeError(f"settings of the search: {told}") from None
         _ = search.names(), search.limits  # which raise where they do not fit
         return search
 
@@ -102,7 +102,7 @@ class Search(BaseModel):
         nested = hierarchy(self.space)
         levels = self.levels or ("two" if nested else "one")
         if levels != "one" and not nested:
-            raise SearchError(
+            raise RecipeError(
                 f"--levels {levels}: {self.space} has no levels; those of glit_tiny, glit_cifar and glit_cifar_WIDTH_DEPTH do. "
                 "Take --levels one"
             )

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from glocal.design import Architecture, Part, decide, parts
-from glocal.design.space import Answers, reach
+from glocal.design.space import Answers
+from glocal.design.span import reach
 from glocal.net import Network
 from glocal.net.init import initialised
 from glocal.searching.entangled import Entangled
