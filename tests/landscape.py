@@ -108,18 +108,18 @@ class Deadly(Additive):
 
 def run(space: Architecture, method: Method, *, seed: int, limits: Limits, price=price) -> list[Candidate]:
     """A search in memory."""
-    table = Table.open(None, "level", about(space, method, limits=limits, seed=seed))
-    return evolve(space, Additive(space, seed), method=method, limits=limits, price=price, seed=seed, table=table)
+    with Table.open(None, "level", about(space, method, limits=limits, seed=seed)) as table:
+        return evolve(space, Additive(space, seed), method=method, limits=limits, price=price, seed=seed, table=table)
 
 
 def search(
     where: str | Path | None, *, workers: int = 1, task: Additive = Additive(), seed: int = 0, **options
 ) -> list[Candidate]:
     """The small search in a table; the same wherever it is kept and whoever works on it."""
-    table = Table.open(where, "level", {**BEGUN, "seed": seed})
-    return evolve(
-        SMALL, task, method=BRIEF, limits=LIMITS, price=price, seed=seed, table=table, workers=workers, **options
-    )
+    with Table.open(where, "level", {**BEGUN, "seed": seed}) as table:
+        return evolve(
+            SMALL, task, method=BRIEF, limits=LIMITS, price=price, seed=seed, table=table, workers=workers, **options
+        )
 
 
 def facts(done: Sequence[Candidate]) -> list[tuple]:

@@ -32,18 +32,18 @@ def test_without_a_budget_all_is_as_given_or_by_default(tmp_path):
 
 def test_time_that_a_phase_took_too_long_is_taken_from_all_others(tmp_path):
     begun = plan(tmp_path, 2000.0)
-    assert begun.decide("distribution/supernet", unit_s=1.0, given=None, default=5) == 450
+    assert begun.decide("distribution/supernet", lambda: 1.0, given=None, default=5) == 450
     begun.spent_s["distribution/supernet"] = 1000.0  # not 450
-    assert begun.decide("distribution/candidates", unit_s=1.0, given=None, default=5) == int(1000 * 3 / 31)
+    assert begun.decide("distribution/candidates", lambda: 1.0, given=None, default=5) == int(1000 * 3 / 31)
 
 
 def test_what_was_decided_is_not_decided_again_after_a_kill(tmp_path):
     first = plan(tmp_path, 2000.0)
-    n = first.decide("distribution/supernet", unit_s=1.0, given=None, default=5)
+    n = first.decide("distribution/supernet", lambda: 1.0, given=None, default=5)
     with pytest.raises(KeyboardInterrupt), first.spending("distribution/supernet"):
         raise KeyboardInterrupt
     again = plan(tmp_path, 2000.0)
-    assert again.decide("distribution/supernet", unit_s=50.0, given=None, default=5) == n
+    assert again.decide("distribution/supernet", lambda: 50.0, given=None, default=5) == n
     assert again.spent_s.keys() == {"distribution/supernet"}
 
 

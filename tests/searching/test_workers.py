@@ -1,5 +1,4 @@
 import contextlib
-import gc
 import os
 import random
 import shutil
@@ -50,8 +49,8 @@ def state(pid: int) -> str:
 
 
 def evaluated(where) -> list[Candidate]:
-    with contextlib.suppress(SearchError):
-        return Table.join(where, "level").candidates()
+    with contextlib.suppress(SearchError), Table.join(where, "level") as table:
+        return table.candidates()
     return []
 
 
@@ -203,9 +202,6 @@ def test_a_search_whose_processes_are_killed_ends_with_the_same_table(kills, see
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # pg8000 leaves its sockets to the collector
 def test_a_search_on_a_server_is_the_same_and_is_killed_as_well(postgres):
     assert facts(search(f"{postgres}/postgres", task=SLOW, seed=0)) == TRUTH
     with contextlib.closing(
@@ -215,7 +211,6 @@ def test_a_search_on_a_server_is_the_same_and_is_killed_as_well(postgres):
         server.cursor().execute("CREATE DATABASE another")
     killed_and_resumed(f"{postgres}/another", kills=5, seed=0)
     assert facts(evaluated(f"{postgres}/another")) == TRUTH
-    gc.collect()  # and the sockets are closed while the mark above holds
 
 
 @pytest.fixture

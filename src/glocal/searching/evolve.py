@@ -60,7 +60,7 @@ def evolve(
                 crew.attend()
             if tell:
                 tell([c for c in table.candidates() if c.generation == generation])
-        table.close()
+        table.end()
     return table.candidates()
 
 

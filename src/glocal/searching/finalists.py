@@ -4,6 +4,7 @@ import multiprocessing
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ import torch
 
 from glocal.data import Data
 from glocal.design import Architecture, cost
+from glocal.errors import SearchError
 from glocal.searching.evolution import Candidate, written
 from glocal.searching.liveness import die_with_parent
 from glocal.training.engine import Machine
 from glocal.training.folder import RunFolder
 from glocal.training.recipe import Recipe
 from glocal.training.run import begin, resume
+from glocal.training.run import threads as number_of_threads
 from glocal.training.scores import Scores
 from glocal.weights.files import read, whole_file
 
@@ -47,12 +50,13 @@ def train_all(
     *,
     machine: Machine,
     workers: int,
+    threads: int,
     tell: Callable[[Entry, Trained], None] | None = None,
 ) -> list[Trained]:
     """Trains every entry, goes on with those that were begun, and takes those that are finished.
 
-    With several workers so many are trained at a time, each by a process with one thread; whoever trained it, a network's
-    numbers are those of its number of threads.
+    With several workers so many are trained at a time, each by a process of its own. `threads` of torch train each network,
+    however many workers there are: their number touches the last bits.
     """
     found: dict[int, Trained] = {}
     left = []
@@ -62,7 +66,7 @@ def train_all(
             found[i] = done
         else:
             left.append((i, entry))
-    for i, trained in _results(left, data, machine=machine, workers=workers):
+    for i, trained in _results(left, data, machine=machine, workers=workers, threads=threads):
         found[i] = trained
         if tell:
             tell(entries[i], trained)
@@ -70,29 +74,34 @@ def train_all(
 
 
 def _results(
-    left: Sequence[tuple[int, Entry]], data: Data, *, machine: Machine, workers: int
+    left: Sequence[tuple[int, Entry]], data: Data, *, machine: Machine, workers: int, threads: int
 ) -> Iterator[tuple[int, Trained]]:
     if workers == 1 or len(left) < 2:
-        for i, entry in left:
-            yield i, _train(entry, data, machine=machine)
+        with number_of_threads(threads):
+            yield from ((i, _train(entry, data, machine=machine)) for i, entry in left)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        min(workers, len(left)), mp_context=context, initializer=_receive, initargs=(data, machine)
+        min(workers, len(left)), mp_context=context, initializer=_receive, initargs=(data, machine, threads)
     ) as pool:
         waiting: dict[Future[Trained], int] = {pool.submit(_train_here, entry): i for i, entry in left}
-        for future in as_completed(waiting):
-            yield waiting[future], future.result()
+        try:
+            yield from ((waiting[future], future.result()) for future in as_completed(waiting))
+        except BrokenProcessPool:
+            raise SearchError(
+                "a process that trained a finalist died. Out of memory? Go on with fewer: glocal search --resume FOLDER "
+                '--workers 1. A script that searches with several needs: if __name__ == "__main__"'
+            ) from None
 
 
 _received: tuple[Data, Machine] | None = None
 
 
-def _receive(data: Data, machine: Machine) -> None:
+def _receive(data: Data, machine: Machine, threads: int) -> None:
     """What a process of the pool is given once."""
     global _received  # noqa: PLW0603 - it lives as long as the process
     die_with_parent()
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     _received = data, machine
 
 

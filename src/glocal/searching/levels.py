@@ -17,7 +17,7 @@ import torch
 from glocal.design import Architecture, decide, dump
 from glocal.design.space import Answers, size
 from glocal.design.text import count
-from glocal.searching.evolution import Candidate, best, competing, written
+from glocal.searching.evolution import Candidate, Method, best, competing, written
 from glocal.searching.evolve import evolve
 from glocal.searching.finalists import Entry, Trained, train_all, write_table
 from glocal.searching.front import crowded
@@ -71,11 +71,12 @@ class Level:
 
     def _phase(self, phase: str) -> tuple[str, int]:
         """The name of a phase in the plan, and how much of it there is."""
-        name, plan = f"{self.name}/{phase}", self.search.plan
-        unit_s = 1.0 if name in plan.decided else unit_seconds(self.search, self.space)[phase]
-        return name, plan.decide(
-            name, unit_s=unit_s, given=given(self.search)[phase], default=default(self.search)[phase]
-        )
+        search, name = self.search, f"{self.name}/{phase}"
+
+        def unit_s() -> float:
+            return unit_seconds(search, self.space)[phase]
+
+        return name, search.plan.decide(name, unit_s, given=given(search)[phase], default=default(search)[phase])
 
     def _train_supernet(self) -> None:
         search, path = self.search, self.path / "supernet.safetensors"
@@ -130,16 +131,24 @@ class Level:
         with (self.path / "supernet.safetensors").open("rb") as file:
             weights = hashlib.file_digest(file, "sha256").hexdigest()
         begun = {**about(self.space, method, limits=asked.limits, seed=asked.seed), "supernet": weights}
-        table = Table.open(search.storage, f"{search.folder.name}/{self.name}", begun)
-        deadline = None
+        search.say(f"  candidates: {sum(method.batches):,} by {asked.method}, {asked.limits.named()}")
+        told = self.path / "candidates.csv"
+        with Table.open(search.storage, f"{search.folder.name}/{self.name}", begun) as table:
+            done = table.candidates()
+            if not (done and told.exists()):  # a phase that is over stays so, whatever time there is now
+                done = self._judge(table, method, phase=phase)
+                table.write_csv(told)
+        there = competing(done, method)
+        return crowded(there, asked.front)[: asked.finalists] if asked.front else best(there, asked.finalists)
+
+    def _judge(self, table: Table, method: Method, *, phase: str) -> list[Candidate]:
+        search, asked, deadline = self.search, self.search.asked, None
         if asked.budget_s is not None:  # twice what was measured: then the machine is not what it was
             deadline = time.monotonic() + 2 * search.plan.seconds_for(phase, search.plan.spent_s)
-        search.say(f"  candidates: {sum(method.batches):,} by {asked.method}, {asked.limits.named()}")
-        watch = Watch(
-            search.console, generations=len(method.batches), population=method.population, cost=asked.front or "macs"
-        )
-        with search.plan.spending(phase), watch, threads(torch.get_num_threads()):  # a judge in this process takes one
-            done = evolve(
+        generations, cost = len(method.batches), asked.front or "macs"
+        watch = Watch(search.console, generations=generations, population=method.population, cost=cost)
+        with search.plan.spending(phase), watch, threads(search.threads):  # a judge in this process takes one
+            return evolve(
                 self.space,
                 search.judging(self.name),
                 method=method,
@@ -152,9 +161,6 @@ class Level:
                 deadline=deadline,
                 tell=lambda batch: watch.generation(batch[0].generation, batch),
             )
-        table.write_csv(self.path / "candidates.csv")
-        there = competing(done, method)
-        return crowded(there, asked.front)[: asked.finalists] if asked.front else best(there, asked.finalists)
 
     def _best_of(self, chosen: Sequence[Candidate]) -> Winner:
         search = self.search
@@ -171,6 +177,7 @@ class Level:
                 search.data,
                 machine=search.machine,
                 workers=search.workers,
+                threads=search.threads_alone,
                 tell=lambda entry, one: search.say(f"  {entry.folder.name}: {one.val}"),
             )
         won = write_table(self.path / "finalists.csv", list(zip(chosen, archs, trained, strict=True)))
@@ -185,19 +192,19 @@ def given(search: OpenSearch) -> dict[str, int | None]:
 
 
 def default(search: OpenSearch) -> dict[str, int]:
-    """How much there is of each where neither that nor a budget is given; 1,000 candidates as in GLiT, Section 4.1."""
+    """How much there is of each where neither that nor a budget is given; 1,000 candidates as in GLiT."""
     return {"supernet": search.recipe.epochs, "candidates": 1000, "finalists": search.recipe.epochs}
 
 
 def unit_seconds(search: OpenSearch, space: Architecture) -> dict[str, float]:
     """Seconds of an epoch of the supernet, of a candidate, and of an epoch of all finalists, measured here and now."""
     archs = [decide(space, answers) for answers in Paths(space, search.asked.seed).watched(4)]
-    threads, at_once = torch.get_num_threads(), min(search.workers, search.asked.finalists)
+    at_once = min(search.workers, search.asked.finalists)
     train, val = len(search.data.train), len(search.data.val)
     calibration, device = min(search.asked.calibration, train), search.machine.device
     forward_s = judge_s(archs, BATCH, device=device, threads=1)
-    together_s = train_s(archs, search.recipe, device=device, threads=threads)
-    alone_s = train_s(archs, search.recipe, device=device, threads=1) if at_once > 1 else together_s
+    together_s = train_s(archs, search.recipe, device=device, threads=search.threads)
+    alone_s = train_s(archs, search.recipe, device=device, threads=search.threads_alone)
     return {
         "supernet": train * together_s + WATCHED * (min(WATCHED_ON, val) + calibration) * forward_s,
         "candidates": (val + calibration) * forward_s / search.workers,

@@ -38,6 +38,8 @@ class OpenSearch:
     recipe: Recipe
     machine: Machine
     workers: int
+    threads: int  # of this process, whatever they are today: they touch the last bits
+    threads_alone: int  # that one finalist is trained with, by whichever process
     engine: Engine
     storage: str
     plan: Plan
@@ -57,7 +59,7 @@ class OpenSearch:
         path = Path(folder)
         if not (path / "search.yaml").is_file():
             raise SearchError(f"{folder} is not the folder of a search: it has no search.yaml")
-        about = read_yaml(path / "search.yaml", "settings", "recipe", "machine", "source")
+        about = read_yaml(path / "search.yaml", "settings", "recipe", "machine", "source", "threads")
         if data is None:
             manifest = RunFolder(path).manifest()
             opened = check(about["source"], manifest=manifest, skip_bad_files=True, progress=progress).opened()
@@ -73,6 +75,8 @@ class OpenSearch:
             recipe=Recipe().merged(about["recipe"]),
             machine=machine,
             workers=workers or where["workers"],
+            threads=about["threads"],
+            threads_alone=about["threads"] if where["workers"] == 1 else 1,
             engine=where["engine"],
             storage=where["storage"] or str(path / "candidates.db"),
             plan=Plan.of(path / "plan.json", levels=asked.names(), budget_s=asked.budget_s),

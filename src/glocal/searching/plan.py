@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -50,17 +51,20 @@ class Plan:
         """All of them in order."""
         return [f"{level}/{phase}" for level in self.levels for phase in SHARES]
 
-    def decide(self, phase: str, *, unit_s: float, given: int | None, default: int) -> int:
-        """How many units of so many seconds a phase has: as it was decided before, as given, or as many as fit."""
+    def decide(self, phase: str, unit_s: Callable[[], float], *, given: int | None, default: int) -> int:
+        """How many units a phase has: as it was decided before, as given, or as many as fit, if that is asked; then a unit
+        is measured to take so many seconds."""
         if phase not in self.decided:
             self.decided[phase] = self._units(phase, unit_s, given=given, default=default, spent=self.spent_s)
             self._write()
         return self.decided[phase]
 
-    def _units(self, phase: str, unit_s: float, *, given: int | None, default: int, spent: Mapping[str, float]) -> int:
+    def _units(
+        self, phase: str, unit_s: Callable[[], float], *, given: int | None, default: int, spent: Mapping[str, float]
+    ) -> int:
         if given is not None or self.budget_s is None:
             return given or default
-        return max(1, int(self.seconds_for(phase, spent) / unit_s))
+        return max(1, int(self.seconds_for(phase, spent) / unit_s()))
 
     def seconds_for(self, phase: str, spent: Mapping[str, float]) -> float:
         """The share of a phase in what is left of the budget, where it and those after it are still to come."""
@@ -78,7 +82,9 @@ class Plan:
         rows = []
         for name in self.phases:
             phase = name.split("/")[1]
-            n = self._units(name, unit_s[phase], given=given[phase], default=default[phase], spent=spent)
+            n = self._units(
+                name, partial(unit_s.__getitem__, phase), given=given[phase], default=default[phase], spent=spent
+            )
             spent[name] = n * unit_s[phase]
             rows.append((name, n, spent[name]))
         quote = Quote(tuple(rows))

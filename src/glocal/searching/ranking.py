@@ -68,6 +68,7 @@ def rank_supernet(
         search.data,
         machine=search.machine,
         workers=search.workers,
+        threads=search.threads_alone,
         tell=lambda entry, one: tell(f"  {entry.folder.name}: {one.val.top1:.2%}"),
     )
     sizes = [cost(arch) for arch in archs]

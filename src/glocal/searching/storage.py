@@ -5,19 +5,27 @@ What a table holds is the business of `table`.
 
 import re
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glocal.errors import SearchError
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
+    from optuna.storages import BaseStorage, RDBStorage
 
 POSSIBLE = "a path, postgresql://USER:PASSWORD@HOST/DATABASE or journal:PATH"
 
 
-def open_storage(where: str | Path | None) -> "BaseStorage":
-    """Optuna's storage of a path (SQLite), of a URL of PostgreSQL, of journal:PATH, or for None one in memory.
+class Opened(NamedTuple):
+    """Optuna's storage, and what closes its connections."""
+
+    storage: "BaseStorage"
+    close: Callable[[], None]
+
+
+def open_storage(where: str | Path | None) -> Opened:
+    """The storage of a path (SQLite), of a URL of PostgreSQL, of journal:PATH, or for None one in memory.
 
     SQLite's write-ahead log needs a disk of this machine: processes of one machine share it, a network disk is for a journal.
     SearchError where it cannot be opened.
@@ -31,16 +39,16 @@ def open_storage(where: str | Path | None) -> "BaseStorage":
     where = str(where) if where is not None else None
     try:
         if where is None:
-            return optuna.storages.InMemoryStorage()
+            return Opened(optuna.storages.InMemoryStorage(), lambda: None)
         if where.startswith("journal:"):
             path = _with_folder(where.removeprefix("journal:"))
-            return optuna.storages.JournalStorage(JournalFileBackend(path))
+            return Opened(optuna.storages.JournalStorage(JournalFileBackend(path)), lambda: None)
         if "://" not in where:
-            return optuna.storages.get_storage(_sqlite(_with_folder(where)))
+            return _cached(_sqlite(_with_folder(where)))
         if match := re.fullmatch(r"postgres(?:ql)?(?:\+pg8000)?://(.+)", where):
             url = f"postgresql+pg8000://{match[1]}".replace("{", "{{").replace("}", "}}")  # optuna formats it
             # A server may have ended a connection that lay idle while a candidate was evaluated.
-            return optuna.storages.get_storage(optuna.storages.RDBStorage(url, {"pool_pre_ping": True}))
+            return _cached(optuna.storages.RDBStorage(url, {"pool_pre_ping": True}))
     except ImportError as error:
         raise SearchError(f"{public(where)} needs a driver ({error}): pip install 'glocal[search]'") from None
     except Exception as error:  # of the driver, the database or the file system
@@ -59,7 +67,13 @@ def _with_folder(path: str) -> str:
     return str(Path(path).resolve())
 
 
-def _sqlite(path: str) -> Any:
+def _cached(storage: "RDBStorage") -> Opened:
+    from optuna.storages import get_storage
+
+    return Opened(get_storage(storage), storage.engine.dispose)
+
+
+def _sqlite(path: str) -> "RDBStorage":
     """One file that several processes write: each transaction takes the lock as it begins.
 
     By default sqlite3 opens a transaction only with the first write, so that two processes that both read a trial as waiting

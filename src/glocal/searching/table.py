@@ -11,10 +11,10 @@ import math
 import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from glocal.design.architecture import Architecture
 from glocal.design.space import asked
@@ -57,12 +57,12 @@ def about(space: Architecture, method: Method, *, limits: Limits, seed: int) -> 
 
 
 class Table:
-    """A table that is open. Several processes may have one open at a time; each opens its own."""
+    """A table that is open; `with` closes its connections. Several processes may have one open at a time; each opens its own."""
 
     def __init__(self, where: str | Path | None, name: str) -> None:
         """Opens the storage alone; `open` begins or goes on with a table, `join` lets a worker in."""
         self.where, self.name = where if where is None else str(where), name
-        self._storage = open_storage(where)
+        self._storage, self._disconnect = open_storage(where)
         self._study = -1
         self._questions: dict[str, int] = {}  # number of options by place
         self._read: dict[int, Candidate] = {}  # complete ones
@@ -80,26 +80,37 @@ class Table:
         from optuna.exceptions import DuplicatedStudyError
         from optuna.study import StudyDirection
 
-        table, said = cls(where, name), json.loads(json.dumps(about))
-        try:
-            study = table._storage.create_new_study([StudyDirection.MAXIMIZE], name)
-            table._storage.set_study_user_attr(study, "about", said)
-        except DuplicatedStudyError:
-            pass
-        if differing := _differing(table._enter(), said):
-            raise SearchError(
-                f"{public(table.where)} holds {name!r} of another search: {differing}. Go on with what it was begun with, or "
-                "give another name or place"
-            )
-        table._storage.set_study_user_attr(table._study, "over", False)
+        said = json.loads(json.dumps(about))
+        with ExitStack() as failing:
+            table = failing.enter_context(cls(where, name))
+            try:
+                study = table._storage.create_new_study([StudyDirection.MAXIMIZE], name)
+                table._storage.set_study_user_attr(study, "about", said)
+            except DuplicatedStudyError:
+                pass
+            if differing := _differing(table._enter(), said):
+                raise SearchError(
+                    f"{public(table.where)} holds {name!r} of another search: {differing}. Go on with what it was begun with, "
+                    "or give another name or place"
+                )
+            table._storage.set_study_user_attr(table._study, "over", False)
+            failing.pop_all()
         return table
 
     @classmethod
     def join(cls, where: str | Path | None, name: str) -> "Table":
         """A table that a coordinator has begun, for a worker; SearchError where there is none."""
-        table = cls(where, name)
-        table._enter()
+        with ExitStack() as failing:
+            table = failing.enter_context(cls(where, name))
+            table._enter()
+            failing.pop_all()
         return table
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._disconnect()
 
     def _enter(self) -> dict[str, Any]:
         try:
@@ -166,7 +177,7 @@ class Table:
         attributes = ((t._trial_id, t.user_attrs) for t in self._trials(TrialState.RUNNING))
         return [Held(trial, told.get("worker", ""), told.get("beat", 0)) for trial, told in attributes]
 
-    def close(self) -> None:
+    def end(self) -> None:
         """Tells workers that nothing more will come."""
         self._storage.set_study_user_attr(self._study, "over", True)
 

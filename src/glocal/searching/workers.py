@@ -44,16 +44,17 @@ def work(task: Task, where: str, name: str, *, patience_s: float = 600.0) -> int
     A machine joins a search by calling this with the place of its table; both see the same files where the task reads any.
     SearchError with the candidate where the evaluator fails; the candidate is put back.
     """
-    table, me, count = Table.join(where, name), identity(), 0
-    evaluator, idle_since = task.evaluator(), time.monotonic()
-    while time.monotonic() - idle_since < patience_s:
-        if claim := table.claim(me):
-            evaluate(table, claim, evaluator)
-            count, idle_since = count + 1, time.monotonic()
-        elif table.over:
-            break
-        else:
-            time.sleep(PAUSE_S)
+    with Table.join(where, name) as table:
+        me, count = identity(), 0
+        evaluator, idle_since = task.evaluator(), time.monotonic()
+        while time.monotonic() - idle_since < patience_s:
+            if claim := table.claim(me):
+                evaluate(table, claim, evaluator)
+                count, idle_since = count + 1, time.monotonic()
+            elif table.over:
+                break
+            else:
+                time.sleep(PAUSE_S)
     return count
 
 
