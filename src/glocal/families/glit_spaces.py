@@ -1,4 +1,4 @@
-"""GLiT's search spaces (Sections 3.2 and 3.3; Table 2): where heads are local, with which details, and both at once.
+"""GLiT's search spaces (Table 2): where heads are local, with which details, and both at once.
 
 The search is hierarchical: the distribution of local heads first, its details frozen; then the details, given the
 distribution that won.

@@ -1,6 +1,6 @@
 """How local and how global each block of an architecture is, read off the ops it spells. Drawing it is in `network_picture`.
 
-The measures are ours. For GLiT's blocks `share` is G / (G + L), the share of global heads (Chen et al. 2021, Section 3.1), and
+The measures are ours. For GLiT's blocks `share` is G / (G + L), the share of global heads (Chen et al. 2021), and
 the letters of GLiT-Tiny are those that its authors released.
 """
 

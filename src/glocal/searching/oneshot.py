@@ -1,4 +1,4 @@
-"""Single-path one-shot training of a supernet (Guo et al. 2020; GLiT, Section 3.3): each step trains one path, drawn at random.
+"""Single-path one-shot training of a supernet (Guo et al. 2020), as GLiT has it: each step trains one path, drawn at random.
 
 The steps themselves are those of `training.loop`; which path they train, and how the supernet is watched, is here.
 """
