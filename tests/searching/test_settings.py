@@ -19,6 +19,12 @@ def test_fewer_candidates_keep_the_proportions():
     assert sum(Search.of({}).evolution(3).batches) <= 3
 
 
+def test_without_a_budget_what_is_not_given_is_usual_and_with_one_what_fits():
+    assert Search.of({"candidates": 7}).wanted(15) == {"supernet": 15, "candidates": 7, "finalists": 15}
+    fitting = {"supernet": None, "candidates": 7, "finalists": None}
+    assert Search.of({"candidates": 7, "budget_s": 60}).wanted(15) == fitting
+
+
 def test_levels_follow_from_the_space():
     assert Search.of({"space": "glit_tiny"}).names() == ("distribution", "details")
     assert Search.of({"space": "glit_tiny", "levels": "joint"}).names() == ("joint",)

@@ -94,12 +94,12 @@ def test_supernets_of_glit_tiny_have_the_sizes_that_were_worked_out():
     assert round((outside + 12 * (weights(one_layer, "entangled") - outside)) / 1e6, 1) == 15.0
 
 
-def adamw(supernet: Supernet) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(supernet.parameters(), lr=0.1, weight_decay=0.5, fused=True)
+def adamw(network: torch.nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(network.parameters(), lr=0.1, weight_decay=0.5, fused=True)
 
 
-def sgd(supernet: Supernet) -> torch.optim.Optimizer:
-    return torch.optim.SGD(supernet.parameters(), lr=1e-4, momentum=0.9, weight_decay=0.5)
+def sgd(network: torch.nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9, weight_decay=0.5)
 
 
 @both
@@ -126,6 +126,28 @@ def test_a_step_leaves_alone_what_is_not_on_the_path(sharing, made):
         for (key, name), moment in moments.items():
             was = moments_before.get((key, name), torch.zeros_like(moment))
             assert torch.equal(moment[~on_path[key]], was[~on_path[key]])
+
+
+@both
+@pytest.mark.parametrize("made", [adamw, sgd])
+def test_what_a_path_learns_is_what_its_network_would_learn_alone_bit_for_bit(sharing, made):
+    whole = joint("joint", SMALL)
+    stage = Stage(24, (OneOf(questions(whole)[0].options[::11]),) * 2)
+    space = replace(whole, stages=(stage,), drop_path=0.0)  # whose draws would differ
+    torch.manual_seed(0)
+    supernet, answers = stirred(Supernet(space, sharing=sharing).double()).train(), (3, 12)
+    alone = supernet.network(answers)
+    optimizers = made(supernet), made(alone)
+    supernet.leave_others_alone(optimizers[0])
+    for seed in range(4):
+        x = torch.randn(4, *space.image, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        for network, optimizer in zip((supernet.path(answers), alone), optimizers, strict=True):
+            network.train()(x).square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    learned, told = weights_of(supernet.path(answers)), alone.state_dict()
+    assert learned.keys() == told.keys()
+    assert all(torch.equal(learned[key], told[key]) for key in told)
 
 
 def weights_and_moments(supernet: Supernet, optimizer: torch.optim.Optimizer):

@@ -107,7 +107,7 @@ def rank(pairs: Sequence[Pair], *, seed: int = 0, resamples: int = RESAMPLES) ->
     """The agreement of a supernet with training, over networks that were judged both ways. SearchError below three networks
     or where an accuracy is not a number."""
     if (n := len(pairs)) < _LEAST:
-        raise SearchError(f"{n} networks make no ranking; judge at least {_LEAST}, better 20 (--rank-networks 20)")
+        raise SearchError(f"{n} networks make no ranking; judge at least {_LEAST}, better 20 (--networks 20)")
     x, y, macs = (np.array(column, dtype=np.float64) for column in zip(*pairs, strict=True))
     if not np.isfinite([x, y]).all():
         raise SearchError("an accuracy is not a number; judge or train that network again, or leave it out")

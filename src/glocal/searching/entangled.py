@@ -59,7 +59,7 @@ class Entangled(nn.Module):
                     setattr(layers.get_submodule(cut.module), cut.name, self.whole[cut.key])
         self._cuts = {part: [cut for cut in cuts[part] if cut.divides] for part in built}
         self._active: list[Cut] = []
-        self._before: dict[tuple[str, str], Tensor] = {}
+        self._stepped: list[tuple[Cut, nn.Parameter, Tensor, dict[str, Tensor]]] = []
 
     def _take(self, cut: Cut, module: nn.Module) -> None:
         """Moves the first values of a weight into its tensor."""
@@ -79,30 +79,39 @@ class Entangled(nn.Module):
         return layers
 
     def guard(self, optimizer: torch.optim.Optimizer) -> None:
-        """Lets every step of an optimiser, on weights and moments alike, act on the active slices alone."""
-        optimizer.register_step_pre_hook(self._remember)
+        """Shows an optimiser the active slices alone while it steps: of weights, gradients and moments."""
+        optimizer.register_step_pre_hook(self._cut_out)
         optimizer.register_step_post_hook(self._put_back)
 
-    def _remember(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
-        self._before = {name: t.clone() for name, _, t in self._stepped(optimizer)}
-
-    def _put_back(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
-        """Undoes what the step did outside the slices. Moments that it began are 0 there, whatever decay made of them."""
-        for name, cut, now in self._stepped(optimizer):
-            before = self._before[name] if name in self._before else torch.zeros_like(now)
-            cut.of(before).copy_(cut.of(now))
-            now.copy_(before)
-        self._before = {}
-
     @torch.no_grad()
-    def _stepped(self, optimizer: torch.optim.Optimizer) -> Iterator[tuple[tuple[str, str], Cut, Tensor]]:
+    def _cut_out(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
+        self._stepped = []
         for cut in self._active:
             weight = self.whole[cut.key]
             if weight.grad is not None:
-                yield (cut.key, ""), cut, weight.data
-                for name, moment in optimizer.state.get(weight, {}).items():
-                    if isinstance(moment, Tensor) and moment.shape == weight.shape:
-                        yield (cut.key, name), cut, moment
+                state = optimizer.state[weight]
+                whole = _moments(weight, state)
+                self._stepped.append((cut, weight, weight.data, whole))
+                grad = cut.of(weight.grad).contiguous()
+                weight.grad = None  # it must have the shape of its weight at any time
+                weight.data = cut.of(weight.data).contiguous()
+                weight.grad = grad
+                state.update({name: cut.of(moment).contiguous() for name, moment in whole.items()})
+
+    @torch.no_grad()
+    def _put_back(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
+        for cut, weight, values, whole in self._stepped:
+            state = optimizer.state[weight]
+            for name, moment in _moments(weight, state).items():
+                state[name] = whole[name] if name in whole else torch.zeros_like(values)  # the step began it
+                cut.of(state[name]).copy_(moment)
+            cut.of(values).copy_(weight.data)
+            weight.grad, weight.data = None, values
+
+
+def _moments(weight: Tensor, state: Mapping[str, object]) -> dict[str, Tensor]:
+    """An optimiser's moments of a weight: what has its shape."""
+    return {name: told for name, told in state.items() if isinstance(told, Tensor) and told.shape == weight.shape}
 
 
 def _cuts(built: Mapping[Part, nn.Sequential]) -> dict[Part, list[Cut]]:

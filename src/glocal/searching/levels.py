@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -61,22 +62,22 @@ class Level:
         self.search.asked.limits.check_feasible(self.space)
         write_yaml(self.path / "space.yaml", dump(self.space))
         self.search.say(f"level {self.name}: {self.space.name}, {count(size(self.space))} networks")
-        self._train_supernet()
-        return self._best_of(self._candidates())
+        spending = self.search.plan.spending
+        with spending(f"{self.name}/supernet"):
+            self._train_supernet()
+        with spending(f"{self.name}/candidates"):
+            chosen = self._candidates()
+        with spending(f"{self.name}/finalists"):
+            return self._best_of(chosen)
 
     @property
     def path(self) -> Path:
         """Its folder."""
         return self.search.folder / self.name
 
-    def _phase(self, phase: str) -> tuple[str, int]:
-        """The name of a phase in the plan, and how much of it there is."""
-        search, name = self.search, f"{self.name}/{phase}"
-
-        def unit_s() -> float:
-            return unit_seconds(search, self.space)[phase]
-
-        return name, search.plan.decide(name, unit_s, given=given(search)[phase], default=default(search)[phase])
+    def _units(self, phase: str) -> int:
+        """How much of a phase there is."""
+        return self.search.plan.decide(f"{self.name}/{phase}", partial(unit_seconds, self.search, self.space))
 
     def _train_supernet(self) -> None:
         search, path = self.search, self.path / "supernet.safetensors"
@@ -84,8 +85,8 @@ class Level:
         if path.exists():
             shutil.rmtree(run.state.parent, ignore_errors=True)
             return
-        phase, epochs = self._phase("supernet")
-        asked, recipe = search.asked, search.recipe.merged({"epochs": epochs, "cooldown_epochs": 0})
+        epochs, asked = self._units("supernet"), search.asked
+        recipe = search.recipe.merged({"epochs": epochs, "cooldown_epochs": 0})
         if not run.settings.exists():
             told = {"supernet": self.space.name, "settings": recipe.model_dump(mode="json")}
             run.begin(told, self.space, search.data.manifest())
@@ -108,7 +109,7 @@ class Level:
             start=state.step,
             device=search.machine.device,
         )
-        with search.plan.spending(phase), Stop().listening() as stop, log:
+        with Stop().listening() as stop, log:
             job = Job(
                 search.data,
                 recipe,
@@ -126,8 +127,7 @@ class Level:
     def _candidates(self) -> list[Candidate]:
         """The candidates that become finalists: the most accurate, or, where a cost counts too, some all along the front."""
         search, asked = self.search, self.search.asked
-        phase, n = self._phase("candidates")
-        method = asked.evolution(n)
+        method = asked.evolution(self._units("candidates"))
         with (self.path / "supernet.safetensors").open("rb") as file:
             weights = hashlib.file_digest(file, "sha256").hexdigest()
         begun = {**about(self.space, method, limits=asked.limits, seed=asked.seed), "supernet": weights}
@@ -136,18 +136,19 @@ class Level:
         with Table.open(search.storage, f"{search.folder.name}/{self.name}", begun) as table:
             done = table.candidates()
             if not (done and told.exists()):  # a phase that is over stays so, whatever time there is now
-                done = self._judge(table, method, phase=phase)
+                done = self._judge(table, method)
                 table.write_csv(told)
         there = competing(done, method)
         return crowded(there, asked.front)[: asked.finalists] if asked.front else best(there, asked.finalists)
 
-    def _judge(self, table: Table, method: Method, *, phase: str) -> list[Candidate]:
+    def _judge(self, table: Table, method: Method) -> list[Candidate]:
         search, asked, deadline = self.search, self.search.asked, None
         if asked.budget_s is not None:  # twice what was measured: then the machine is not what it was
-            deadline = time.monotonic() + 2 * search.plan.seconds_for(phase, search.plan.spent_s)
+            share_s = search.plan.seconds_for(f"{self.name}/candidates", search.plan.spent_s)
+            deadline = time.monotonic() + 2 * share_s
         generations, cost = len(method.batches), asked.front or "macs"
         watch = Watch(search.console, generations=generations, population=method.population, cost=cost)
-        with search.plan.spending(phase), watch, threads(search.threads):  # a judge in this process takes one
+        with watch, threads(search.threads):  # a judge in this process takes one
             return evolve(
                 self.space,
                 search.judging(self.name),
@@ -164,49 +165,37 @@ class Level:
 
     def _best_of(self, chosen: Sequence[Candidate]) -> Winner:
         search = self.search
-        phase, epochs = self._phase("finalists")
+        epochs = self._units("finalists")
         recipe = search.recipe.merged({"epochs": epochs, "cooldown_epochs": 0})
         archs = [replace(decide(self.space, c.answers), name=f"{self.space.name}_{written(c.answers)}") for c in chosen]
         entries = [Entry(self.path / "finalists" / str(i + 1), arch, recipe) for i, arch in enumerate(archs)]
         search.say(
             f"  finalists: the best {len(entries)}, trained from scratch, {epochs} epoch{'s' * (epochs > 1)} each"
         )
-        with search.plan.spending(phase):
-            trained = train_all(
-                entries,
-                search.data,
-                machine=search.machine,
-                workers=search.workers,
-                threads=search.threads_alone,
-                tell=lambda entry, one: search.say(f"  {entry.folder.name}: {one.val}"),
-            )
+        trained = train_all(
+            entries,
+            search.data,
+            machine=search.machine,
+            workers=search.workers,
+            threads=search.threads_alone,
+            tell=lambda entry, one: search.say(f"  {entry.folder.name}: {one.val}"),
+        )
         won = write_table(self.path / "finalists.csv", list(zip(chosen, archs, trained, strict=True)))
         search.say(f"  winner of {self.name}: {written(chosen[won].answers)}, {trained[won].val.top1:.2%}\n")
         return Winner(chosen[won].answers, archs[won], trained[won])
 
 
-def given(search: OpenSearch) -> dict[str, int | None]:
-    """How much of each phase was asked for."""
-    asked = search.asked
-    return {"supernet": asked.supernet_epochs, "candidates": asked.candidates, "finalists": asked.finalist_epochs}
-
-
-def default(search: OpenSearch) -> dict[str, int]:
-    """How much there is of each where neither that nor a budget is given; 1,000 candidates as in GLiT."""
-    return {"supernet": search.recipe.epochs, "candidates": 1000, "finalists": search.recipe.epochs}
-
-
-def unit_seconds(search: OpenSearch, space: Architecture) -> dict[str, float]:
-    """Seconds of an epoch of the supernet, of a candidate, and of an epoch of all finalists, measured here and now."""
+def unit_seconds(search: OpenSearch, space: Architecture, phase: str) -> float:
+    """Seconds of an epoch of the supernet, of a candidate, or of an epoch of all finalists, measured here and now."""
     archs = [decide(space, answers) for answers in Paths(space, search.asked.seed).watched(4)]
-    at_once = min(search.workers, search.asked.finalists)
-    train, val = len(search.data.train), len(search.data.val)
-    calibration, device = min(search.asked.calibration, train), search.machine.device
+    train, val, device = len(search.data.train), len(search.data.val), search.machine.device
+    calibration = min(search.asked.calibration, train)
     forward_s = judge_s(archs, BATCH, device=device, threads=1)
-    together_s = train_s(archs, search.recipe, device=device, threads=search.threads)
-    alone_s = train_s(archs, search.recipe, device=device, threads=search.threads_alone)
-    return {
-        "supernet": train * together_s + WATCHED * (min(WATCHED_ON, val) + calibration) * forward_s,
-        "candidates": (val + calibration) * forward_s / search.workers,
-        "finalists": (train * alone_s + val * forward_s) * math.ceil(search.asked.finalists / at_once),
-    }
+    if phase == "candidates":
+        return (val + calibration) * forward_s / search.workers
+    threads = search.threads if phase == "supernet" else search.threads_alone
+    step_s = train_s(archs, search.recipe, device=device, threads=threads)
+    if phase == "supernet":
+        return train * step_s + WATCHED * (min(WATCHED_ON, val) + calibration) * forward_s
+    rounds = math.ceil(search.asked.finalists / min(search.workers, search.asked.finalists))
+    return (train * step_s + val * forward_s) * rounds

@@ -8,13 +8,12 @@ from pathlib import Path
 from rich.console import Console
 
 from glocal.data import Data, Preprocess, Split, check
-from glocal.design import Architecture, cost, load
+from glocal.design import Architecture, cost
 from glocal.design.memory import memory_bytes
 from glocal.errors import SearchError
-from glocal.families import vocabulary
 from glocal.net.latency_table import LatencyTable, latency, pieces
 from glocal.searching.evolve import Engine
-from glocal.searching.judging import Judging
+from glocal.searching.judging import Judging, load_space
 from glocal.searching.limits import Pricer
 from glocal.searching.pictures import Resident, calibration, search_data
 from glocal.searching.plan import Plan
@@ -65,21 +64,23 @@ class OpenSearch:
             opened = check(about["source"], manifest=manifest, skip_bad_files=True, progress=progress).opened()
             data = search_data(opened, seed=manifest.seed)
         asked, where = Search.of(about["settings"]), about["machine"]
-        machine = Machine.start(where["device"])
+        machine, recipe = Machine.start(where["device"]), Recipe().merged(about["recipe"])
         if machine.processes > 1:
             raise SearchError("a search is one process, which starts its own workers (--workers); leave torchrun out")
         return cls(
             folder=path,
             data=data,
             asked=asked,
-            recipe=Recipe().merged(about["recipe"]),
+            recipe=recipe,
             machine=machine,
             workers=workers or where["workers"],
             threads=about["threads"],
             threads_alone=about["threads"] if where["workers"] == 1 else 1,
             engine=where["engine"],
             storage=where["storage"] or str(path / "candidates.db"),
-            plan=Plan.of(path / "plan.json", levels=asked.names(), budget_s=asked.budget_s),
+            plan=Plan.of(
+                path / "plan.json", levels=asked.names(), wanted=asked.wanted(recipe.epochs), budget_s=asked.budget_s
+            ),
             console=console,
         )
 
@@ -94,7 +95,7 @@ class OpenSearch:
 
     def space_at(self, level: str) -> Architecture:
         """The space of a level that was begun."""
-        return load(read_yaml(self.folder / level / "space.yaml"), vocabulary())
+        return load_space(self.folder / level)
 
     @property
     def preprocess(self) -> Preprocess:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -28,6 +28,8 @@ SHARES = {"supernet": 9, "candidates": 3, "finalists": 8}
 """Of a level's time; our choice: the one supernet ranks all candidates, and five finalists are trained anew."""
 
 UNITS = {"supernet": "epochs", "candidates": "candidates", "finalists": "epochs each"}
+UnitSeconds = Callable[[str], float]
+"""What a unit of "supernet", "candidates" or "finalists" takes, measured when it is called."""
 
 
 @dataclass
@@ -36,35 +38,35 @@ class Plan:
 
     path: Path  # plan.json
     levels: tuple[str, ...]
+    wanted: Mapping[str, int | None]  # units by kind of phase; None: as many as fit the budget
     budget_s: float | None
     decided: dict[str, int] = field(default_factory=dict)
     spent_s: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, path: Path, *, levels: tuple[str, ...], budget_s: float | None) -> "Plan":
+    def of(
+        cls, path: Path, *, levels: tuple[str, ...], wanted: Mapping[str, int | None], budget_s: float | None
+    ) -> "Plan":
         """The plan of a search, as far as it had come."""
         told = json.loads(path.read_text()) if path.exists() else {}
-        return cls(path, levels, budget_s, told.get("decided", {}), told.get("spent_s", {}))
+        return cls(path, levels, wanted, budget_s, told.get("decided", {}), told.get("spent_s", {}))
 
     @property
     def phases(self) -> list[str]:
         """All of them in order."""
         return [f"{level}/{phase}" for level in self.levels for phase in SHARES]
 
-    def decide(self, phase: str, unit_s: Callable[[], float], *, given: int | None, default: int) -> int:
-        """How many units a phase has: as it was decided before, as given, or as many as fit, if that is asked; then a unit
-        is measured to take so many seconds."""
+    def decide(self, phase: str, unit_s: UnitSeconds) -> int:
+        """How many units a phase has: as it was decided before, as wanted, or as many as fit."""
         if phase not in self.decided:
-            self.decided[phase] = self._units(phase, unit_s, given=given, default=default, spent=self.spent_s)
+            self.decided[phase] = self._units(phase, unit_s, spent=self.spent_s)
             self._write()
         return self.decided[phase]
 
-    def _units(
-        self, phase: str, unit_s: Callable[[], float], *, given: int | None, default: int, spent: Mapping[str, float]
-    ) -> int:
-        if given is not None or self.budget_s is None:
-            return given or default
-        return max(1, int(self.seconds_for(phase, spent) / unit_s()))
+    def _units(self, phase: str, unit_s: UnitSeconds, *, spent: Mapping[str, float]) -> int:
+        kind = phase.split("/")[1]
+        wanted = self.wanted[kind]
+        return wanted if wanted is not None else max(1, int(self.seconds_for(phase, spent) / unit_s(kind)))
 
     def seconds_for(self, phase: str, spent: Mapping[str, float]) -> float:
         """The share of a phase in what is left of the budget, where it and those after it are still to come."""
@@ -74,18 +76,13 @@ class Plan:
         weights = [SHARES[name.split("/")[1]] for name in ahead]
         return max(0.0, left) * weights[0] / sum(weights)
 
-    def quote(
-        self, unit_s: Mapping[str, float], *, given: Mapping[str, int | None], default: Mapping[str, int]
-    ) -> "Quote":
+    def quote(self, unit_s: UnitSeconds) -> "Quote":
         """What all will take, if every level is like the first. SearchError where not even the least fits the budget."""
         spent: dict[str, float] = {}
-        rows = []
+        rows, unit_s = [], cache(unit_s)
         for name in self.phases:
-            phase = name.split("/")[1]
-            n = self._units(
-                name, partial(unit_s.__getitem__, phase), given=given[phase], default=default[phase], spent=spent
-            )
-            spent[name] = n * unit_s[phase]
+            n = self._units(name, unit_s, spent=spent)
+            spent[name] = n * unit_s(name.split("/")[1])
             rows.append((name, n, spent[name]))
         quote = Quote(tuple(rows))
         if self.budget_s is not None and quote.seconds > 1.1 * self.budget_s:
@@ -97,9 +94,9 @@ class Plan:
         return quote
 
     @contextmanager
-    def spending(self, phase: str) -> Iterator[None]:
-        """Counts the time inside to a phase, with what it took before it was interrupted."""
-        began, before = time.monotonic(), self.spent_s.get(phase, 0.0)
+    def spending(self, phase: str, *, since: float | None = None) -> Iterator[None]:
+        """Counts the time inside to a phase, from `since` (of time.monotonic) on, with what it took before a stop."""
+        began, before = since or time.monotonic(), self.spent_s.get(phase, 0.0)
         try:
             yield
         finally:

@@ -13,8 +13,10 @@ import re
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from glocal.errors import SearchError, Stopped
 from glocal.families import vocabulary
 from glocal.searching.evolution import written
 from glocal.searching.evolve import Engine
-from glocal.searching.levels import Level, Winner, default, given, unit_seconds
+from glocal.searching.levels import Level, Winner, unit_seconds
 from glocal.searching.oneshot import check_recipe
 from glocal.searching.opened import OpenSearch, Progress
 from glocal.searching.pictures import search_data
@@ -97,8 +99,9 @@ def search(
     that no network learns from. Raises SearchError, DataError, RecipeError or ArchitectureError before the first step, and
     Stopped after a signal, after which `resume` goes on.
     """
+    began = time.monotonic()
     asked = Search.of({**(settings or {}), "space": _lasting(space)})
-    open_storage(storage)  # so that what is missing is missed now
+    open_storage(storage).close()  # so that what is missing is missed now
     base = named_recipe(recipe) if isinstance(recipe, str) else recipe or Recipe()
     data = check(
         source,
@@ -134,7 +137,7 @@ def search(
     write_yaml(folder / "search.yaml", about)
     opened = OpenSearch.of(folder, data=seen, console=console)
     try:
-        _announce(opened)
+        _announce(opened, began=began)
     except SearchError:  # the budget is too short: nothing was begun
         shutil.rmtree(folder)
         raise
@@ -151,9 +154,10 @@ def resume(
 ) -> Found:
     """Goes on with a search that was stopped at any moment: what was decided, judged and trained stays as it was, and what
     comes is what would have come. The number of workers may be another."""
+    began = time.monotonic()
     search = OpenSearch.of(folder, workers=workers, console=console, progress=progress)
     RunFolder(search.folder).sweep()
-    _announce(search)
+    _announce(search, began=began)
     return _go(search)
 
 
@@ -170,8 +174,8 @@ def _go(search: OpenSearch) -> Found:
     return _kept(search, [*winners.values()][-1], {level: won.answers for level, won in winners.items()})
 
 
-def _announce(search: OpenSearch) -> None:
-    """What is about to be done, and what it will cost, measured."""
+def _announce(search: OpenSearch, *, began: float) -> None:
+    """Says what is about to be done, and what it will cost, measured; what came before is counted to the budget."""
     space, data, recipe = search.space(search.asked.names()[0], None), search.data, search.recipe
     least, most = cost_range(space)
     for line in (
@@ -185,10 +189,11 @@ def _announce(search: OpenSearch) -> None:
     ):
         search.say(line)
     path = search.folder / "quote.txt"
-    if not path.exists():
-        quote = search.plan.quote(unit_seconds(search, space), given=given(search), default=default(search))
-        with whole_file(path) as file:
-            file.write(f"{quote}\n".encode())
+    with search.plan.spending("preparation", since=began):
+        if not path.exists():
+            quote = search.plan.quote(partial(unit_seconds, search, space))
+            with whole_file(path) as file:
+                file.write(f"{quote}\n".encode())
     search.say(path.read_text())
 
 

@@ -97,6 +97,12 @@ class Search(BaseModel):
             front=self.front,
         )
 
+    def wanted(self, epochs: int) -> dict[str, int | None]:
+        """How much of each phase; None: as much as the budget lets. Without one, `epochs`, and 1,000 candidates as in GLiT."""
+        given = {"supernet": self.supernet_epochs, "candidates": self.candidates, "finalists": self.finalist_epochs}
+        usual = dict.fromkeys(given) if self.budget_s else {"supernet": epochs, "candidates": 1000, "finalists": epochs}
+        return {phase: usual[phase] if n is None else n for phase, n in given.items()}
+
     def names(self) -> tuple[str, ...]:
         """The levels in their order."""
         nested = hierarchy(self.space)

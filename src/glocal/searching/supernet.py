@@ -67,7 +67,7 @@ class Supernet(nn.Module):
         """Sees to it that a step changes neither the weights nor the moments of what is not on the path.
 
         Weights that are no part of it have no gradient, by which torch's optimisers pass them over; of tensors that are cut,
-        the rest is put back as it was.
+        they see the slices.
         """
         for bank in self.banks.values():
             if isinstance(bank, Entangled):
