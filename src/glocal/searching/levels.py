@@ -190,12 +190,14 @@ def unit_seconds(search: OpenSearch, space: Architecture, phase: str) -> float:
     archs = [decide(space, answers) for answers in Paths(space, search.asked.seed).watched(4)]
     train, val, device = len(search.data.train), len(search.data.val), search.machine.device
     calibration = min(search.asked.calibration, train)
-    forward_s = judge_s(archs, BATCH, device=device, threads=1)
+    at_once = {"supernet": 1, "candidates": search.workers, "finalists": min(search.workers, search.asked.finalists)}[
+        phase
+    ]
+    forward_s = judge_s(archs, BATCH, device=device, threads=1, at_once=at_once)
     if phase == "candidates":
-        return (val + calibration) * forward_s / search.workers
+        return (val + calibration) * forward_s / at_once
     threads = search.threads if phase == "supernet" else search.threads_alone
-    step_s = train_s(archs, search.recipe, device=device, threads=threads)
+    step_s = train_s(archs, search.recipe, device=device, threads=threads, at_once=at_once)
     if phase == "supernet":
         return train * step_s + WATCHED * (min(WATCHED_ON, val) + calibration) * forward_s
-    rounds = math.ceil(search.asked.finalists / min(search.workers, search.asked.finalists))
-    return (train * step_s + val * forward_s) * rounds
+    return (train * step_s + val * forward_s) * math.ceil(search.asked.finalists / at_once)

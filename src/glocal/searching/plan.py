@@ -5,9 +5,11 @@ take; so time that one phase took too long is taken from all others alike, and t
 """
 
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -125,33 +127,43 @@ class Quote:
         return "\n".join([*lines, f"{'all':<44}{clock(self.seconds):>9}"])
 
 
-def train_s(archs: Sequence[Architecture], recipe: Recipe, *, device: torch.device, threads: int) -> float:
+def train_s(
+    archs: Sequence[Architecture], recipe: Recipe, *, device: torch.device, threads: int, at_once: int = 1
+) -> float:
     """Seconds for one picture in training, the mean over networks: forward, backward and step on noise, batch by batch."""
-    took = []
-    with number_of_threads(threads):
-        for arch in archs:
-            network = Network(arch).to(device).train()
-            optimizer = torch.optim.AdamW(network.parameters(), lr=0.0, fused=True)
-            x = torch.randn(recipe.batch_size, *arch.image, device=device)
 
-            def step(network: Network = network, x: torch.Tensor = x, by: torch.optim.Optimizer = optimizer) -> None:
-                functional.log_softmax(network(x), 1).mean().backward()
-                by.step()
-                by.zero_grad()
+    def took(arch: Architecture) -> float:
+        network = Network(arch).to(device).train()
+        optimizer = torch.optim.AdamW(network.parameters(), lr=0.0, fused=True)
+        x = torch.randn(recipe.batch_size, *arch.image, device=device)
 
-            took.append(_median_s(step, device) / recipe.batch_size)
-    return statistics.mean(took)
+        def step() -> None:
+            functional.log_softmax(network(x), 1).mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+        return _median_s(step, device) / recipe.batch_size
+
+    return _mean(took, archs, threads=threads, at_once=at_once)
 
 
-def judge_s(archs: Sequence[Architecture], batch: int, *, device: torch.device, threads: int) -> float:
+def judge_s(
+    archs: Sequence[Architecture], batch: int, *, device: torch.device, threads: int, at_once: int = 1
+) -> float:
     """Seconds for one picture forward, the mean over networks."""
-    took = []
-    with number_of_threads(threads), torch.inference_mode():
-        for arch in archs:
-            network = Network(arch).to(device).eval()
-            x = torch.randn(batch, *arch.image, device=device)
-            took.append(_median_s(lambda network=network, x=x: network(x), device) / batch)  # type: ignore[misc]
-    return statistics.mean(took)
+
+    @torch.inference_mode()
+    def took(arch: Architecture) -> float:
+        network, x = Network(arch).to(device).eval(), torch.randn(batch, *arch.image, device=device)
+        return _median_s(lambda: network(x), device) / batch
+
+    return _mean(took, archs, threads=threads, at_once=at_once)
+
+
+def _mean(took: Callable[[Architecture], float], archs: Sequence[Architecture], *, threads: int, at_once: int) -> float:
+    """With so many of torch's threads each, and so many at once, since cores that share a cache or a pipe slow each other."""
+    with number_of_threads(threads), ThreadPoolExecutor(at_once) as pool:
+        return statistics.mean(pool.map(took, [*archs] * math.ceil(at_once / len(archs))))
 
 
 def _median_s(call: Callable[[], object], device: torch.device) -> float:
