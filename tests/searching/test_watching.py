@@ -45,12 +45,10 @@ def plain(**kwargs):
 def test_a_file_gets_one_plain_line_a_generation(clock):
     console, file = plain()
     with Watch(console, generations=12, population=10) as watch:
-        watch.phase("evaluating with [2] workers")
         for g in range(2):
             clock.s += 10
             watch.generation(g, batch(g, accuracy=0.5 + g / 10))
     assert file.getvalue().splitlines() == [
-        "evaluating with [2] workers",
         "generation  1/12  10 candidates  best 50.90% (47.8% to 54.0%), 10 M multiply-adds  front of 10  1:50 left",
         "generation  2/12  20 candidates  best 60.90% (57.8% to 63.9%), 10 M multiply-adds  front of 10  1:40 left",
     ]
@@ -145,7 +143,6 @@ def test_colours_are_left_out_where_they_are_not_wanted(clock, monkeypatch):
 
 def test_no_console_no_word(clock, capsys):
     with Watch(None, generations=2, population=10) as watch:
-        watch.phase("evaluating")
         watch.generation(0, batch(0))
     assert capsys.readouterr() == ("", "")
 

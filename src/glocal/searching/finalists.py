@@ -16,6 +16,7 @@ from glocal.design import Architecture, cost
 from glocal.errors import SearchError
 from glocal.searching.evolution import Candidate, written
 from glocal.searching.liveness import die_with_parent
+from glocal.searching.opened import OpenSearch
 from glocal.training.engine import Machine
 from glocal.training.folder import RunFolder
 from glocal.training.recipe import Recipe
@@ -45,18 +46,12 @@ class Trained:
 
 
 def train_all(
-    entries: Sequence[Entry],
-    data: Data,
-    *,
-    machine: Machine,
-    workers: int,
-    threads: int,
-    tell: Callable[[Entry, Trained], None] | None = None,
+    entries: Sequence[Entry], search: OpenSearch, *, tell: Callable[[Entry, Trained], None] | None = None
 ) -> list[Trained]:
     """Trains every entry, goes on with those that were begun, and takes those that are finished.
 
-    With several workers so many are trained at a time, each by a process of its own. `threads` of torch train each network,
-    however many workers there are: their number touches the last bits.
+    With several workers so many are trained at a time, each by a process of its own, and each with as many threads of torch
+    as when the search was begun, whatever the number of workers is now: that of threads touches the last bits.
     """
     found: dict[int, Trained] = {}
     left = []
@@ -66,16 +61,15 @@ def train_all(
             found[i] = done
         else:
             left.append((i, entry))
-    for i, trained in _results(left, data, machine=machine, workers=workers, threads=threads):
+    for i, trained in _results(left, search):
         found[i] = trained
         if tell:
             tell(entries[i], trained)
     return [found[i] for i in range(len(entries))]
 
 
-def _results(
-    left: Sequence[tuple[int, Entry]], data: Data, *, machine: Machine, workers: int, threads: int
-) -> Iterator[tuple[int, Trained]]:
+def _results(left: Sequence[tuple[int, Entry]], search: OpenSearch) -> Iterator[tuple[int, Trained]]:
+    data, machine, workers, threads = search.data, search.machine, search.workers, search.threads_alone
     if workers == 1 or len(left) < 2:
         with number_of_threads(threads):
             yield from ((i, _train(entry, data, machine=machine)) for i, entry in left)

@@ -172,14 +172,7 @@ class Level:
         search.say(
             f"  finalists: the best {len(entries)}, trained from scratch, {epochs} epoch{'s' * (epochs > 1)} each"
         )
-        trained = train_all(
-            entries,
-            search.data,
-            machine=search.machine,
-            workers=search.workers,
-            threads=search.threads_alone,
-            tell=lambda entry, one: search.say(f"  {entry.folder.name}: {one.val}"),
-        )
+        trained = train_all(entries, search, tell=lambda entry, one: search.say(f"  {entry.folder.name}: {one.val}"))
         won = write_table(self.path / "finalists.csv", list(zip(chosen, archs, trained, strict=True)))
         search.say(f"  winner of {self.name}: {written(chosen[won].answers)}, {trained[won].val.top1:.2%}\n")
         return Winner(chosen[won].answers, archs[won], trained[won])
@@ -196,8 +189,8 @@ def unit_seconds(search: OpenSearch, space: Architecture, phase: str) -> float:
     forward_s = judge_s(archs, BATCH, device=device, threads=1, at_once=at_once)
     if phase == "candidates":
         return (val + calibration) * forward_s / at_once
-    threads = search.threads if phase == "supernet" else search.threads_alone
-    step_s = train_s(archs, search.recipe, device=device, threads=threads, at_once=at_once)
+    each = search.threads if phase == "supernet" else search.threads_alone
+    step_s = train_s(archs, search.recipe, device=device, threads=each, at_once=at_once)
     if phase == "supernet":
         return train * step_s + WATCHED * (min(WATCHED_ON, val) + calibration) * forward_s
     return (train * step_s + val * forward_s) * math.ceil(search.asked.finalists / at_once)

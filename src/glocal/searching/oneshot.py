@@ -20,7 +20,7 @@ from glocal.searching.supernet import Supernet
 from glocal.training.checkpoint import State
 from glocal.training.engine import Machine
 from glocal.training.folder import RunFolder
-from glocal.training.loop import Job, steps_per_epoch, train_epoch
+from glocal.training.loop import Job, epoch_row, steps_per_epoch, train_epoch
 from glocal.training.recipe import Recipe
 from glocal.training.scores import scores
 
@@ -119,16 +119,7 @@ def train_supernet(state: State, job: Job, *, judge: Judge, watched: tuple[Answe
         middle = told[len(told) // 2]
         state.count_time()
         row = {
-            "epoch": epoch,
-            "step": state.step,
-            "time_s": state.seconds,
-            "lr": lr,
-            "train_loss": state.loss_sum / steps,
-            "val_loss": middle.loss,
-            "val_top1": middle.top1,
-            "val_top5": middle.top5,
-            "val_macro_f1": middle.macro_f1,
-            "images_per_s": images_per_s,
+            **epoch_row(state, middle, epoch=epoch, steps=steps, lr=lr, images_per_s=images_per_s),
             "val_top1_min": told[0].top1,
             "val_top1_median": median(s.top1 for s in told),
             "val_top1_max": told[-1].top1,

@@ -63,14 +63,7 @@ def rank_supernet(
         for answers, arch in zip(sheets, archs, strict=True)
     ]
     tell(f"{networks} networks of {space.name}, {epochs} epochs each")
-    trained = train_all(
-        entries,
-        search.data,
-        machine=search.machine,
-        workers=search.workers,
-        threads=search.threads_alone,
-        tell=lambda entry, one: tell(f"  {entry.folder.name}: {one.val.top1:.2%}"),
-    )
+    trained = train_all(entries, search, tell=lambda entry, one: tell(f"  {entry.folder.name}: {one.val.top1:.2%}"))
     sizes = [cost(arch) for arch in archs]
     pairs = [
         Pair(by_supernet, one.val.top1, size.macs)

@@ -3,7 +3,6 @@
 It is told of generations and asks nothing; a supernet or a finalist in training has the display of any training.
 """
 
-import os
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from glocal.design.space import Answers
 from glocal.design.text import count
 from glocal.searching.evolution import Candidate, best, written
 from glocal.searching.front import front
-from glocal.training.log import spark
+from glocal.training.log import has_display, spark
 from glocal.training.pace import clock
 from glocal.training.plots import wilson
 
@@ -40,9 +39,9 @@ class Watch:
         self._known: dict[Answers, Candidate] = {}
         self._bests: list[float] = []  # after each generation
         self._pace: deque[float] = deque(maxlen=LATEST)  # seconds a candidate
-        self._at, self._number, self._phase = time.monotonic(), -1, ""
+        self._at, self._number = time.monotonic(), -1
         self._live: Live | None = None
-        if console and console.is_interactive and os.environ.get("CI", "false").lower() in ("", "0", "false"):
+        if has_display(console):
             columns = (
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -63,12 +62,6 @@ class Watch:
         if self._live:
             self._live.stop()
             self._live = None
-
-    def phase(self, text: str) -> None:
-        """What goes on now: under the bar of a terminal, a line elsewhere."""
-        self._phase = text
-        if not self._live:
-            self._print(text)
 
     def generation(self, number: int, done: Sequence[Candidate]) -> None:
         """After a generation, counted from 0. `done` are its candidates, or all there are so far."""
@@ -110,15 +103,13 @@ class Watch:
         return front(self._known.values(), self._cost) if self._known else []
 
     def _shown(self) -> RenderableType:
-        """The bar, the phase, the best of every generation, and the front."""
+        """The bar, the best of every generation, and the front."""
         said = f"generation {min(self._number + 2, self._generations)}/{self._generations}"
         told = f"{len(self._known):,} candidates"
         self._bar.update(
             self._task, description=said, completed=self._number + 1, done=told, left=self._left(time.monotonic())
         )
         lines: list[RenderableType] = [self._bar]
-        if self._phase:
-            lines.append(Text(self._phase, style="dim", no_wrap=True, overflow="ellipsis"))
         if len(self._bests) > 1:
             lines.append(
                 Text(f"best {spark(self._bests[-40:])} {self._bests[-1]:.2%}", no_wrap=True, overflow="ellipsis")

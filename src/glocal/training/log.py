@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from rich.console import Console, Group, RenderableType
@@ -32,6 +32,11 @@ from glocal.training.watch import Watch
 POINTS = 50  # of the curves of steps, an epoch: three numbers take TensorBoard 0.2 ms
 TOLD = 10  # lines of one kind of warning; warnings.csv has all
 REDRAWN_S = 60.0  # between the drawings of the curves while a run goes on: one takes half a second
+
+
+def has_display(console: Console | None) -> TypeGuard[Console]:
+    """Whether a console redraws what it shows: on a terminal, and not in CI."""
+    return bool(console and console.is_interactive and os.environ.get("CI", "false").lower() in ("", "0", "false"))
 
 
 class Log:
@@ -72,7 +77,7 @@ class Log:
         self._warnings: Counter[str] = Counter()
         self._drawn = time.monotonic()
         self._live: Live | None = None
-        if self.console and self.console.is_interactive and os.environ.get("CI", "false").lower() in ("", "0", "false"):
+        if has_display(self.console):
             done, left = MofNCompleteColumn(), TextColumn("{task.fields[left]}")
             self._bar = Progress(TextColumn("{task.description}"), BarColumn(), done, left, console=self.console)
             self._task = self._bar.add_task("", total=None, left="")

@@ -60,22 +60,29 @@ def fit(state: State, job: Job) -> None:
         lr, images_per_s = train_epoch(state, job, epoch=epoch, start=start, steps=steps)
         scores = _validate(state, job)
         state.count_time()
-        row = {
-            "epoch": epoch,
-            "step": state.step,
-            "time_s": state.seconds,
-            "lr": lr,
-            "train_loss": state.loss_sum / steps,
-            "val_loss": scores.loss,
-            "val_top1": scores.top1,
-            "val_top5": scores.top5,
-            "val_macro_f1": scores.macro_f1,
-            "images_per_s": images_per_s,
-            **({} if scores.map is None else {"val_map": scores.map}),
-        }
+        row = epoch_row(state, scores, epoch=epoch, steps=steps, lr=lr, images_per_s=images_per_s)
         job.log.epoch(row, scores)
         _keep(state, row, scores=scores, job=job)
         job.stop.obey(job.machine, step=state.step, run=job.run.path)
+
+
+def epoch_row(
+    state: State, scores: Scores, *, epoch: int, steps: int, lr: float, images_per_s: float
+) -> dict[str, float]:
+    """What metrics.csv tells of an epoch."""
+    return {
+        "epoch": epoch,
+        "step": state.step,
+        "time_s": state.seconds,
+        "lr": lr,
+        "train_loss": state.loss_sum / steps,
+        "val_loss": scores.loss,
+        "val_top1": scores.top1,
+        "val_top5": scores.top5,
+        "val_macro_f1": scores.macro_f1,
+        "images_per_s": images_per_s,
+        **({} if scores.map is None else {"val_map": scores.map}),
+    }
 
 
 def steps_per_epoch(job: Job) -> int:
