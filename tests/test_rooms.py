@@ -16,14 +16,15 @@ MODULES = sorted(ROOT.rglob("*.py"))
 BELOW = {
     "errors": set(),
     "caches": set(),
+    "intervals": set(),
     "design": {"errors"},
     "families": {"design", "errors"},
     "net": {"design", "errors"},
     "weights": {"net", "families", "design", "errors", "caches"},
     "data": {"errors", "caches"},
-    "training": {"data", "weights", "net", "families", "design", "errors"},
-    "searching": {"training", "data", "weights", "net", "families", "design", "errors"},
-    "reporting": {"families", "design", "errors"},
+    "training": {"data", "weights", "net", "families", "design", "intervals", "errors"},
+    "searching": {"training", "data", "weights", "net", "families", "design", "intervals", "errors"},
+    "reporting": {"families", "design", "intervals", "errors"},
     "cli": {"reporting", "searching", "training", "data", "weights", "net", "families", "design", "errors"},
     "__main__": {"cli"},
 }

@@ -10,7 +10,7 @@ from PIL import Image
 from glocal.errors import SearchError
 from glocal.reporting import draw_candidates, draw_front, draw_search
 from glocal.reporting.candidates import candidates_svg
-from glocal.reporting.search_folder import Level, Row, SearchFolder, pareto, wilson
+from glocal.reporting.search_folder import Level, Row, SearchFolder, pareto
 from glocal.reporting.shares import BEST, option_names, shares
 
 
@@ -28,11 +28,6 @@ def test_nothing_beats_a_candidate_of_the_front_and_something_beats_every_other(
         )
 
     assert [row for row in rows if not beaten(row)] == sorted(front, key=lambda row: row.answers)
-
-
-def test_the_interval_is_wilsons():
-    assert wilson(0.5, 100) == pytest.approx((0.4038315, 0.5961685), abs=1e-6)
-    assert wilson(0.0, 0) == (0, 1)
 
 
 def test_all_figures_of_a_search_at_once(searched, tmp_path):

@@ -8,6 +8,7 @@ from scipy.stats import binomtest
 
 from glocal.data import Split
 from glocal.data.manifest import Row
+from glocal.intervals import wilson
 from glocal.training import plots
 from glocal.training.answers import Answers
 from glocal.training.folder import COLUMNS, RunFolder
@@ -52,10 +53,12 @@ def test_before_the_first_epoch_there_is_nothing_to_draw(run):
 
 def test_the_band_is_the_interval_of_the_scores():
     share = np.array([0.0, 0.3, 0.97, 1.0])
-    low, high = plots.wilson(share, 100)
+    low, high = wilson(share, 100)
     for i, p in enumerate(share):
         told = binomtest(round(p * 100), 100).proportion_ci(method="wilson")
         assert (low[i], high[i]) == pytest.approx((told.low, told.high), abs=1e-6)
+    assert wilson(0.5, 100) == pytest.approx((0.4038315, 0.5961685), abs=1e-6)
+    assert wilson(0.0, 0) == (0, 1)
 
 
 @pytest.mark.parametrize("classes", [2, 25, 101])

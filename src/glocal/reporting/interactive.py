@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from glocal.intervals import wilson
 from glocal.reporting.candidates import priced_rows
 from glocal.reporting.figures import BLUE, GREY, ORANGE, VERMILLION, cost_named, priced
-from glocal.reporting.search_folder import Level, Row, pareto, wilson
+from glocal.reporting.search_folder import Level, Row, pareto
 
 Plot = dict[str, Any]
 

@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import sqrt
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -189,16 +188,6 @@ class SearchFolder:
     def winner_scores(self) -> dict[str, Any]:
         """winner.json, or nothing."""
         return _json(self.path / "winner" / "winner.json", "accuracy", "low", "high", "n") or {}
-
-
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share of n (Wilson 1927, JASA 22:209); from 0 to 1 of none."""
-    if not n:
-        return 0.0, 1.0
-    z2 = 1.959964**2
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return middle - half, middle + half
 
 
 def pareto(rows: Sequence[Row], cost: str) -> list[Row]:

@@ -17,13 +17,14 @@ from glocal.design import Architecture, OneOf, cost, dump, python
 from glocal.design.space import asked, size
 from glocal.design.span import cost_range
 from glocal.errors import SearchError
+from glocal.intervals import wilson
 from glocal.reporting.candidates import candidates_svg, front_svg
 from glocal.reporting.cautions import cautions
 from glocal.reporting.figures import cost_named, priced
 from glocal.reporting.interactive import Plot, candidates_plot, rank_plot, supernet_plot
 from glocal.reporting.locality import letters, locality
 from glocal.reporting.network_picture import network_svg
-from glocal.reporting.search_folder import Level, SearchFolder, wilson
+from glocal.reporting.search_folder import Level, SearchFolder
 from glocal.reporting.shares import option_names, shares
 
 MOST_CLASSES = 100  # of which the names are told

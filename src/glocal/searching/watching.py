@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
 
-import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
@@ -17,11 +16,11 @@ from rich.text import Text
 
 from glocal.design.space import Answers
 from glocal.design.text import count
+from glocal.intervals import wilson
 from glocal.searching.evolution import Candidate, best, written
 from glocal.searching.front import front
 from glocal.training.log import has_display, spark
 from glocal.training.pace import clock
-from glocal.training.plots import wilson
 
 UNITS = {"macs": "multiply-adds", "params": "weights", "latency_ms": "ms", "memory_bytes": "MiB"}
 SHOWN = 6  # candidates of the front
@@ -148,7 +147,7 @@ def _accurate(candidate: Candidate) -> str:
     accuracy = candidate.accuracy or 0.0
     if not candidate.n:
         return f"{accuracy:.2%}"
-    low, high = wilson(np.array(accuracy), candidate.n)
+    low, high = wilson(accuracy, candidate.n)
     return f"{accuracy:.2%} ({low:.1%} to {high:.1%})"
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from glocal.data import Split
 from glocal.errors import DataError
+from glocal.intervals import wilson
 from glocal.training.answers import Answers
 from glocal.training.folder import RunFolder
 from glocal.weights.files import whole_file
@@ -85,14 +86,6 @@ def draw_curves(run: RunFolder, *, val_size: int) -> None:
             axes.set_ylim(0)
             axes.set_xlabel("epoch")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def wilson(share: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's 95 % interval of shares of n, as in `Scores.interval` (Wilson 1927, JASA 22:209)."""
-    z2 = 1.959964**2
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return middle - half, middle + half
 
 
 def draw_confusion(run: RunFolder, answers: Answers) -> None:
