@@ -12,16 +12,25 @@ from glocal.families import architecture, list_models
 from glocal.families.spaces import list_spaces, space
 
 if TYPE_CHECKING:
+    from glocal.comparing.run_study import resume_study, study
+    from glocal.comparing.runs import compare_runs
+    from glocal.comparing.tables import list_studies
     from glocal.data import check
+    from glocal.deploying.classifiers import evaluate, predict
+    from glocal.deploying.export import export
+    from glocal.deploying.exported import load_exported
+    from glocal.explaining.explain import explain
+    from glocal.explaining.network_explanation import explain_network
     from glocal.net.fuse import fuse
+    from glocal.picking.run_pick import pick, resume_pick
     from glocal.reporting import write_report
+    from glocal.runs.rerun import rerun
+    from glocal.runs.resume import resume
+    from glocal.runs.train import train
     from glocal.searching.ranking import rank_supernet
-    from glocal.searching.run import resume as resume_search
-    from glocal.searching.run import search
-    from glocal.training.rerun import rerun
-    from glocal.training.run import resume, train
-    from glocal.training.transfer import fine_tune
-    from glocal.training.use import evaluate, predict
+    from glocal.searching.search import resume as resume_search
+    from glocal.searching.search import search
+    from glocal.serving.serve import serve
     from glocal.weights import create_model
     from glocal.weights.registry import register_with_timm
 
@@ -31,41 +40,61 @@ __all__ = [
     "Cost",
     "architecture",
     "check",
+    "compare_runs",
     "cost",
     "create_model",
     "errors",
     "evaluate",
+    "explain",
+    "explain_network",
+    "export",
     "families",
-    "fine_tune",
     "fuse",
     "list_models",
     "list_spaces",
+    "list_studies",
+    "load_exported",
+    "pick",
     "predict",
     "rank_supernet",
     "register_with_timm",
     "rerun",
     "resume",
+    "resume_pick",
     "resume_search",
+    "resume_study",
     "search",
+    "serve",
     "space",
+    "study",
     "train",
     "write_report",
 ]
 
 _LATER = {
     "check": "glocal.data:check",
+    "compare_runs": "glocal.comparing.runs:compare_runs",
+    "list_studies": "glocal.comparing.tables:list_studies",
+    "resume_study": "glocal.comparing.run_study:resume_study",
+    "study": "glocal.comparing.run_study:study",
     "create_model": "glocal.weights:create_model",
     "fuse": "glocal.net.fuse:fuse",
-    "evaluate": "glocal.training.use:evaluate",
-    "fine_tune": "glocal.training.transfer:fine_tune",
-    "predict": "glocal.training.use:predict",
+    "evaluate": "glocal.deploying.classifiers:evaluate",
+    "export": "glocal.deploying.export:export",
+    "load_exported": "glocal.deploying.exported:load_exported",
+    "explain": "glocal.explaining.explain:explain",
+    "explain_network": "glocal.explaining.network_explanation:explain_network",
+    "pick": "glocal.picking.run_pick:pick",
+    "resume_pick": "glocal.picking.run_pick:resume_pick",
+    "predict": "glocal.deploying.classifiers:predict",
     "rank_supernet": "glocal.searching.ranking:rank_supernet",
     "register_with_timm": "glocal.weights.registry:register_with_timm",
-    "rerun": "glocal.training.rerun:rerun",
-    "resume": "glocal.training.run:resume",
-    "resume_search": "glocal.searching.run:resume",
-    "search": "glocal.searching.run:search",
-    "train": "glocal.training.run:train",
+    "rerun": "glocal.runs.rerun:rerun",
+    "resume": "glocal.runs.resume:resume",
+    "resume_search": "glocal.searching.search:resume",
+    "search": "glocal.searching.search:search",
+    "serve": "glocal.serving.serve:serve",
+    "train": "glocal.runs.train:train",
     "write_report": "glocal.reporting:write_report",
 }
 

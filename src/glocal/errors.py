@@ -1,13 +1,13 @@
 """The errors a user of glocal can cause; the command line prints them without a traceback.
 
-Every message says where, what was given, what is possible, and the command or argument that mends it.
+Every message says where the error is, what was given, what is possible, and the command or argument that corrects it.
 """
 
 import signal
 
 
 class GlocalError(Exception):
-    """Something the person at the keyboard can put right; `exit_code` is what the command line ends with."""
+    """An error that the user can correct; `exit_code` is the exit code of the command line."""
 
     exit_code = 1
 
@@ -37,15 +37,27 @@ class DataError(GlocalError):
 
 
 class RunError(GlocalError):
-    """A run that cannot go on: a loss that is not finite, a full disk, a folder that is not a run."""
+    """A run that cannot continue: a loss that is not finite, a full disk, a folder or file that is not a run's."""
+
+
+class TrialError(GlocalError):
+    """Trials that cannot start or continue: a table that is lost or holds other trials, a worker that failed, a short budget."""
 
 
 class SearchError(GlocalError):
-    """A search that cannot begin or go on: limits that nothing meets, a table of another search, an evaluation that failed."""
+    """A search that cannot start or continue: limits that nothing meets, a table of another search, an evaluation that failed."""
+
+
+class ComparisonError(GlocalError):
+    """Arms that cannot be compared: other seeds, other pictures, or values that are not numbers."""
+
+
+class MissingPackage(GlocalError):  # noqa: N818 - it names what to install
+    """A package that an extra of glocal brings is not installed."""
 
 
 class Stopped(GlocalError):  # noqa: N818 - nothing went wrong
-    """A run that a signal ended, its state written; the exit code is the shell's, 128 and the number of the signal."""
+    """A run that a signal stopped, with its state saved; the exit code is the shell's, 128 plus the number of the signal."""
 
     def __init__(self, number: int, where: str) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name} {where}")

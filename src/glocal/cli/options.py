@@ -1,4 +1,4 @@
-"""Options that several verbs share, and how their text is read."""
+"""Options that several verbs have in common, and how their text is read."""
 
 import re
 import sys
@@ -9,29 +9,33 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from glocal.cli.verbosity import Verbosity
 from glocal.errors import RecipeError
 
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 DEVICE = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0 or mps.")]
-SKIP = Annotated[bool, typer.Option("--skip-bad-files", help="Leave out pictures that cannot be read, and count them.")]
-GROUP = Annotated[
-    str | None, typer.Option(help="Regular expression whose group keeps pictures on one side of a split.")
+SOURCE = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="Pictures: a folder, a table (.csv, .parquet), tar shards, a Hugging Face data set on disk, or `digits`.",
+    ),
 ]
-FRACTION = Annotated[float | None, typer.Option(help="Share of train that is held out where there is no val folder.")]
 
 
-def reading(*, quiet: bool) -> Callable[[int, int], None] | None:
-    """Told of (pictures read, of all), shows a bar on standard error until all are; None where that is no terminal."""
-    if quiet or not sys.stderr.isatty():
+def progress_bar(*, quiet: bool) -> Callable[[int, int], None] | None:
+    """A function of the pictures read and the number of all, which shows a bar on standard error; None where that is no
+    terminal."""
+    if quiet or Verbosity.quiet or not sys.stderr.isatty():
         return None
     bar = Progress(console=Console(stderr=True), transient=True)
     task = bar.add_task("reading")
 
-    def tell(done: int, of: int) -> None:
+    def update(done: int, of: int) -> None:
         bar.update(task, completed=done, total=of)
         (bar.start if done < of else bar.stop)()
 
-    return tell
+    return update
 
 
 def size_of(text: str | None) -> int | tuple[int, int] | None:
@@ -44,7 +48,7 @@ def size_of(text: str | None) -> int | tuple[int, int] | None:
 
 
 def assignments(pairs: list[str]) -> dict[str, str]:
-    """What --set was given, name by value; RecipeError for what is no assignment."""
+    """The names and values of --set; RecipeError for text that is no assignment."""
     for pair in pairs:
         if "=" not in pair:
             raise RecipeError(f"--set {pair!r} is not NAME=VALUE")
@@ -54,5 +58,5 @@ def assignments(pairs: list[str]) -> dict[str, str]:
 def nothing_beside(*allowed: str) -> None:
     """RecipeError for an option that was typed beside --resume and is none of those allowed."""
     words = [word.split("=")[0] for word in sys.argv[2:] if word.startswith("-")]
-    if wrong := [word for word in words if word not in allowed]:
-        raise RecipeError(f"{wrong[0]} has no effect with --resume, which goes on with the settings it was begun with")
+    if wrong := [word for word in words if word not in (*allowed, "-q", "--quiet", "-v", "--verbose")]:
+        raise RecipeError(f"{wrong[0]} has no effect with --resume, which continues with the settings from the start")

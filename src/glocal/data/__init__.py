@@ -2,18 +2,18 @@
 
 from typing import TYPE_CHECKING, Any
 
-from glocal.data.augment import Augment
+from glocal.data.batches.augment import Augment
+from glocal.data.batches.preprocess import Preprocess
+from glocal.data.checking import Report, check
 from glocal.data.dataset import Data, Split
 from glocal.data.faults import Fault
-from glocal.data.layout import pictures_below
 from glocal.data.manifest import Manifest
-from glocal.data.opening import Report, check
 from glocal.data.pictures import decode
-from glocal.data.preprocess import Preprocess
 from glocal.data.sharding import Written, write_shards
+from glocal.data.sources.folders import pictures_below
 
 if TYPE_CHECKING:
-    from glocal.data.loader import Batches
+    from glocal.data.batches.loader import Batches
 
 __all__ = [
     "Augment",
@@ -34,7 +34,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "Batches":  # imports torch
-        from glocal.data.loader import Batches
+        from glocal.data.batches.loader import Batches
 
         return Batches
     raise AttributeError(f"module 'glocal.data' has no attribute {name!r}")

@@ -1,15 +1,16 @@
 """Checked pictures in their splits, as the rest of glocal sees them. How they get here is in `opening`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from glocal.data.checks.scan import digest
 from glocal.data.faults import Fault
-from glocal.data.layout import SplitName
 from glocal.data.manifest import Manifest, Row
 from glocal.data.pictures import Unreadable, read
+from glocal.data.sources.split_names import SplitName
 from glocal.data.store import Store
-from glocal.data.survey import digest
 from glocal.errors import DataError
 
 
@@ -72,6 +73,7 @@ class Data:
     seed: int
     multi_label: bool = False  # pictures may be of several classes, or of none
     val_is_own: bool = True  # val is the source's, and was not split off its train
+    columns: Mapping[str, str] = field(default_factory=dict)  # of a saved data set: the column of each purpose
 
     def manifest(self) -> Manifest:
         """What reopens exactly these splits."""
@@ -85,6 +87,7 @@ class Data:
             self.faults,
             self.multi_label,
             self.val_is_own,
+            self.columns,
         )
 
     def fingerprint(self) -> str:

@@ -1,9 +1,10 @@
-"""What was found on disk that a reader must know, and how errors are told. Each fault is found elsewhere."""
+"""What was found on disk that a reader must know, and how errors are worded. Other modules find the faults."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from glocal.data.sources.labels import is_text
 from glocal.errors import DataError
 
 Severity = Literal["error", "dropped", "converted", "note", "warning"]
@@ -30,7 +31,7 @@ _LISTED = 10  # errors spelled out in a message; the rest is counted
 class Fault:
     """One thing found, by path relative to the source ("" where it concerns the whole source).
 
-    error: nothing is trained until it is mended. dropped: the file is left out, as asked. converted: the picture was
+    error: nothing is trained until it is mended. dropped: the file is left out, as the user asked. converted: the picture was
     changed by a stated rule. warning: used as it is, and the numbers may suffer. note: left out or done, as it should be.
     """
 
@@ -47,17 +48,21 @@ class Fault:
     def from_json(cls, values: dict[str, Any]) -> "Fault":
         """The inverse of `to_json`."""
         fault = cls(**values)
+        if not all(isinstance(value, str) and is_text(value) for value in values.values()):
+            raise TypeError(f"no fault: {values}")
         if fault.severity not in get_args(Severity):
             raise DataError(f"a fault of severity {fault.severity!r}; known: {', '.join(get_args(Severity))}")
         return fault
 
     def __str__(self) -> str:
-        return f"{_one_line(self.path) or '.'}: {self.reason}"
+        return _one_line(f"{self.path or '.'}: {self.reason}")
 
 
-def _one_line(path: str) -> str:
-    """A path with what would break the line, colour it or turn it round spelt out; joiners belong to scripts and emoji."""
-    return "".join(c if c.isprintable() or c in "\u200c\u200d" else c.encode("unicode_escape").decode() for c in path)
+def _one_line(text: str) -> str:
+    """Text with what would break the line, colour it or turn it round spelt out; joiners belong to scripts and emoji."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\u200c\u200d" else c.encode("unicode_escape").decode() for c in text)
 
 
 def raise_errors(source: str, faults: Iterable[Fault]) -> None:

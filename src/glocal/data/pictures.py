@@ -1,4 +1,4 @@
-"""One picture: bytes to pixels, by the rule that training, evaluation and prediction share. Folders are `layout`'s."""
+"""One picture: bytes to pixels, by the rule that training, evaluation and prediction share. Knows no folders."""
 
 import io
 import os
@@ -9,32 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
+from glocal.data import heif
 from glocal.errors import DataError
 
 SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".apng",
-        ".webp",
-        ".gif",
-        ".bmp",
-        ".dib",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".jp2",
-        ".avif",
-        ".tga",
-    ]
+    (".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .jp2 .avif .tga").split()
 )
-"""Files so named are taken for pictures; what they hold is found by decoding them."""
+"""Files so named are taken for pictures, and those of `heif.SUFFIXES` where they can be read; what they hold is found by
+decoding them."""
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _SIXTEEN_BIT = 65535 // 255  # 257: the full range of 16 bits onto the full range of 8
@@ -75,6 +57,12 @@ def decode(picture: str | Path | bytes) -> np.ndarray:
         raise DataError(f"{name}: {error}") from None
 
 
+def is_picture_name(name: str) -> bool:
+    """Whether a file is taken for a picture, by its suffix."""
+    suffix = os.path.splitext(name)[1].lower()
+    return suffix in SUFFIXES or (suffix in heif.SUFFIXES and heif.is_readable())
+
+
 def load(path: str | Path) -> bytes:
     """The bytes of a file. Unreadable says why there are none."""
     try:
@@ -89,17 +77,25 @@ def load(path: str | Path) -> bytes:
         raise Unreadable("unreadable", f"cannot be read: {error.strerror}") from None
 
 
-def read(data: bytes) -> Decoded:
-    """Decodes, and says which conversions were needed. Unreadable says why it could not."""
+def read(data: bytes, *, max_pixels: int | None = None) -> Decoded:
+    """Decodes, and says which conversions were needed. Unreadable says why it could not.
+
+    max_pixels: refuses larger pictures by their header; Pillow's own limit holds too.
+    """
     if not data:
         raise Unreadable("zero bytes", "zero bytes")
+    if is_heif := heif.is_heif(data):
+        heif.register()
     try:
         # Pillow opens lazily: the header here, the pixels in `_pixels`.
         with Image.open(io.BytesIO(data)) as image:
+            _check_header(image, max_pixels)
             return _pixels(image)
     except Unreadable:
         raise
     except UnidentifiedImageError:
+        if is_heif and not heif.is_readable():
+            raise Unreadable("not a picture", f"a HEIF picture; {heif.NEEDS_PLUGIN}") from None
         raise Unreadable("not a picture", f"not a picture that Pillow knows; begins with {data[:8]!r}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Unreadable("too large", _too_large("its header")) from None
@@ -113,17 +109,31 @@ def _too_large(what: str) -> str:
     return f"{what} claims more than {Image.MAX_IMAGE_PIXELS:,} pixels, which Pillow takes for a decompression bomb"
 
 
-def _pixels(file: ImageFile.ImageFile) -> Decoded:
-    if Image.MAX_IMAGE_PIXELS and file.width * file.height > Image.MAX_IMAGE_PIXELS:
+def _check_header(file: ImageFile.ImageFile, max_pixels: int | None) -> None:
+    """Unreadable for what must not be decoded: pictures that are too large, and PostScript, which Pillow gives to Ghostscript."""
+    if file.format == "EPS":
+        raise Unreadable("not a picture", "PostScript, which is a program and is not run")
+    pixels = file.width * file.height
+    if Image.MAX_IMAGE_PIXELS and pixels > Image.MAX_IMAGE_PIXELS:
         raise Unreadable("too large", _too_large(f"{file.width} x {file.height}"))
+    if max_pixels is not None and pixels > max_pixels:
+        raise Unreadable(
+            "too large", f"{file.width} x {file.height} pixels, which is more than the {max_pixels:,} allowed"
+        )
+
+
+def _pixels(file: ImageFile.ImageFile) -> Decoded:
     done = []
     if getattr(file, "is_animated", False):
-        done.append(("animated", f"the first of {getattr(file, 'n_frames', 'many')} frames is taken"))
+        which = "primary" if file.format == "HEIF" else "first"
+        done.append(("animated", f"the {which} of {getattr(file, 'n_frames', 'many')} frames is taken"))
     deep = any(";16" in str(tile.args) for tile in file.tile)  # 16 bits a channel, of which Pillow may read 8
     image: Image.Image = file
     if file.getexif().get(_ORIENTATION, 1) in range(2, 9):
         done.append(("exif", "turned upright, as its EXIF orientation says"))
         image = ImageOps.exif_transpose(file)
+    elif file.info.get("original_orientation", 1) in range(2, 9):  # of HEIF, which pillow-heif turns itself
+        done.append(("exif", "turned upright, as the file says"))
     image.load()
     if image.mode == "RGB" and not image.has_transparency_data:
         if deep:
@@ -163,10 +173,13 @@ _NAMED = {
 
 
 def _from_sixteen_bits(image: Image.Image) -> Image.Image:
-    values = np.asarray(image).astype(np.int64)
+    values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
         raise Unreadable("not a picture", f"integers from {values.min()} to {values.max()}, which 16 bits do not hold")
-    return Image.fromarray(((values + _SIXTEEN_BIT // 2) // _SIXTEEN_BIT).astype(np.uint8)).convert("RGB")
+    rounded = values.astype(np.uint32)  # in place from here on: a picture may have 89 million pixels
+    rounded += _SIXTEEN_BIT // 2
+    rounded //= _SIXTEEN_BIT
+    return Image.fromarray(rounded.astype(np.uint8)).convert("RGB")
 
 
 def thumbnail(pixels: np.ndarray, side: int) -> np.ndarray:

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from glocal.data.checks.scan import Progress, digest
 from glocal.data.dataset import Data, Split
-from glocal.data.draws import order
 from glocal.data.manifest import Row, labels_of
 from glocal.data.pictures import Unreadable, read
-from glocal.data.samples import PICTURES
-from glocal.data.survey import Progress, digest
+from glocal.data.random_streams import order
+from glocal.data.sources.samples import PICTURES
 from glocal.errors import DataError
 
 MB = 10**6

@@ -2,12 +2,13 @@
 
 from glocal.design.adapt import adapt
 from glocal.design.architecture import Architecture, Part, Stage, Word, keeps, parts
-from glocal.design.attention import AreaAttention, Attention, LogRelativeAttention, RelativeAttention
-from glocal.design.convolutions import Conv, Conv1d, Depthwise, Depthwise1d, Padding, Patches, Pool
 from glocal.design.cost import Cost, cost
 from glocal.design.op import Op, Residual, Sentence, Split
-from glocal.design.pointwise import Act, Dropout, Gate, Linear, Norm, Scale, SqueezeExcite
-from glocal.design.sequences import (
+from glocal.design.ops.attention import AreaAttention, Attention, LogRelativeAttention, RelativeAttention
+from glocal.design.ops.convolutions import Conv, Conv1d, Depthwise, Depthwise1d, Padding, Patches, Pool
+from glocal.design.ops.metaformer import GroupNorm, PoolingMixer
+from glocal.design.ops.pointwise import Act, Dropout, Gate, Linear, Norm, Scale, SqueezeExcite
+from glocal.design.ops.sequences import (
     ClassToken,
     First,
     Flatten,
@@ -17,6 +18,7 @@ from glocal.design.sequences import (
     SinePosition,
     Unflatten,
 )
+from glocal.design.ops.windows import SpaceToDepth, WindowAttention
 from glocal.design.shapes import Grid, Shape, Tokens, Vector
 from glocal.design.space import OneOf, decide, questions, sample, vary
 from glocal.design.text import dump, load, python, show, spell
@@ -37,6 +39,7 @@ __all__ = [
     "Flatten",
     "Gate",
     "Grid",
+    "GroupNorm",
     "LearnedPosition",
     "Linear",
     "LogRelativeAttention",
@@ -48,6 +51,7 @@ __all__ = [
     "Part",
     "Patches",
     "Pool",
+    "PoolingMixer",
     "RelativeAttention",
     "Residual",
     "Scale",
@@ -55,12 +59,14 @@ __all__ = [
     "SequencePool",
     "Shape",
     "SinePosition",
+    "SpaceToDepth",
     "Split",
     "SqueezeExcite",
     "Stage",
     "Tokens",
     "Unflatten",
     "Vector",
+    "WindowAttention",
     "Word",
     "adapt",
     "cost",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from glocal.design.architecture import Architecture, classifier
-from glocal.design.pointwise import Linear
+from glocal.design.ops.pointwise import Linear
 from glocal.design.shapes import Grid
 from glocal.design.space import decide, edit_words, questions
 from glocal.design.span import reach

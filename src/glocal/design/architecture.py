@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 from glocal.design.op import Sentence, check_choices, read
-from glocal.design.pointwise import Linear
+from glocal.design.ops.pointwise import Linear
 from glocal.design.shapes import Grid, Shape, Vector
 from glocal.errors import ArchitectureError, ShapeError
 

@@ -1,8 +1,10 @@
 """What an op is, the sentences that ops make, and the ops that are made of sentences.
 
 An op answers three questions about the shape it is given, without a weight in memory: the shape it leaves behind (`out`),
-the weights it learns (`params`) and the multiply-adds it does for one picture (`macs`). What is built from ops lives in
-`architecture`; the torch module that computes an op lives in `glocal.net`.
+the weights it learns (`params`) and the multiply-adds it does for one picture (`macs`). Where its answer is not the usual
+one, it also says how far it looks (`window`), what memory it takes on the way (`memory` and `kept`) and whether its layer
+fits other picture sizes (`sizes`). What is built from ops lives in `architecture`; the torch module that computes an op
+lives in `glocal.net`.
 
 `params` and `macs` are exact integers; one mac is one multiply and one add of a convolution,
 matrix product or attention product. Norms, activations and pooling count none, as in PyTorch's own counter.
@@ -14,17 +16,31 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from glocal.design.shapes import Grid, Shape, Tokens, Vector
 from glocal.errors import ArchitectureError, ShapeError
 
 Sentence = tuple["Op", ...]
+Sizes = Literal["any", "resized", "one"]
+
+
+class Window(NamedTuple):
+    """Rows and columns of positions that one position reads, counted in positions of what the op leaves."""
+
+    rows: float = 1
+    columns: float = 1
 
 
 @dataclass(frozen=True)
 class Op:
-    """A layer that keeps its shape, learns nothing and multiplies nothing, unless it says otherwise."""
+    """A layer that keeps its shape, learns nothing, multiplies nothing and looks at one position, unless it says otherwise.
+
+    sizes: which pictures its layer reads once it is built. "any": whatever size `out` accepts. "resized": its table belongs
+    to one grid and is interpolated for another. "one": the size that it is built for alone.
+    """
+
+    sizes: ClassVar[Sizes] = "any"
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -50,6 +66,26 @@ class Op:
     def inside(self, s: Shape) -> tuple[tuple[str, Sentence, Shape], ...]:
         """The sentences a composite op is made of, each with its name and the shape it is given."""
         return ()
+
+    def window(self, s: Shape) -> Window | None:
+        """The positions that one position of the output reads; None for all of them.
+
+        What only scales channels by a measure of the whole picture, as norms and squeeze-excite do, reads one position.
+        """
+        return Window()
+
+    def memory(self, s: Shape) -> int:
+        """The most numbers that are alive for one picture beside the input while the op runs, its output among them."""
+        return numbers(self.out(s))
+
+    def kept(self, s: Shape) -> int:
+        """Numbers beside the weights that its layer keeps from one pass to the next."""
+        return 0
+
+
+def numbers(s: Shape) -> int:
+    """How many numbers a shape holds."""
+    return s.c * s.n
 
 
 def check_choices(x: Any) -> None:

@@ -93,12 +93,12 @@ def places(space: Architecture) -> Iterator[tuple[str, OneOf]]:
         yield from questions_within(stage, f"stages.{i}")
 
 
-def asked(space: Architecture) -> dict[str, OneOf]:
+def questions_by_name(space: Architecture) -> dict[str, OneOf]:
     """The questions in forward order, each under its name, or its place where it has none.
 
     ArchitectureError where those of one name differ in their number of options, or where one of stages stands for a block.
     """
-    return dict(_asked_once(_Itself(space)))
+    return dict(_questions_by_name(_Itself(space)))
 
 
 class _Itself:
@@ -115,7 +115,7 @@ class _Itself:
 
 
 @lru_cache(maxsize=64)
-def _asked_once(key: _Itself) -> dict[str, OneOf]:
+def _questions_by_name(key: _Itself) -> dict[str, OneOf]:
     found: dict[str, OneOf] = {}
     for place, question in places(key.space):
         first = found.setdefault(question.name or place, question)
@@ -132,7 +132,7 @@ def _asked_once(key: _Itself) -> dict[str, OneOf]:
 
 def questions(space: Architecture) -> tuple[OneOf, ...]:
     """The open questions in forward order; of those of one name, the first."""
-    return tuple(asked(space).values())
+    return tuple(questions_by_name(space).values())
 
 
 def size(space: Architecture) -> int:
@@ -161,25 +161,25 @@ def edit_words(space: Architecture, edit: Callable[[Any], Any]) -> Architecture:
 
 def decide(space: Architecture, answers: Answers) -> Architecture:
     """The architecture that an answer sheet describes; ArchitectureError where the sheet does not fit."""
-    return _settled(space, _sheet(space, answers).__getitem__)
+    return _decided(space, _sheet(space, answers).__getitem__)
 
 
 def canonical(space: Architecture, answers: Answers) -> Answers:
     """The same architecture's sheet in which questions that the other answers make moot are answered 0."""
     sheet, live = _sheet(space, answers), set[str]()
-    if not any(question.nested for question in asked(space).values()):
+    if not any(question.nested for question in questions_by_name(space).values()):
         return answers
 
     def ask(key: str) -> int:
         live.add(key)
         return sheet[key]
 
-    _settled(space, ask)
+    _decided(space, ask)
     return tuple(answer if key in live else 0 for key, answer in sheet.items())
 
 
 def _sheet(space: Architecture, answers: Answers) -> dict[str, int]:
-    found = asked(space)
+    found = questions_by_name(space)
     if len(answers) != len(found):
         raise ArchitectureError(f"{space.name} asks {len(found)} questions; the sheet has {len(answers)} answers")
     for i, (question, answer) in enumerate(zip(found.values(), answers, strict=True)):
@@ -190,7 +190,7 @@ def _sheet(space: Architecture, answers: Answers) -> dict[str, int]:
     return dict(zip(found, answers, strict=True))
 
 
-def _settled(space: Architecture, ask: Callable[[str], int]) -> Architecture:
+def _decided(space: Architecture, ask: Callable[[str], int]) -> Architecture:
     def settle(x: Any, place: str) -> Any:
         if isinstance(x, OneOf):
             k = ask(x.name or place)
@@ -217,7 +217,7 @@ def answers_of(space: Architecture, arch: Architecture) -> Answers:
     else:
         pairs = [(f"stages.{i}", *pair) for i, pair in enumerate(zip(space.stages, arch.stages, strict=True))]
         for sheet in _all_fit(pairs, {}, wrong):
-            return tuple(sheet.get(key, 0) for key in asked(space))
+            return tuple(sheet.get(key, 0) for key in questions_by_name(space))
     raise ArchitectureError(
         f"{arch.name}, {max(wrong, key=path_order)}: no answer of {space.name} gives what stands there"
     )

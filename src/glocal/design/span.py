@@ -6,8 +6,10 @@ from typing import Any
 from glocal.design.architecture import Architecture, Part, Stage, spelled
 from glocal.design.cost import Cost, part_cost
 from glocal.design.shapes import Shape
-from glocal.design.space import OneOf, asked, path_order, questions_within
+from glocal.design.space import OneOf, path_order, questions_by_name, questions_within
+from glocal.errors import ArchitectureError
 
+MOST_STATES = 20_000
 Bounds = tuple[int, int, int, int]  # params: least, most; macs: least, most
 # A shape, and the answers so far to questions of a name that is still to come: with the least and most that leads there.
 States = dict[tuple[Shape, frozenset[tuple[str, int]]], Bounds]
@@ -35,7 +37,7 @@ class _Survey:
     def __init__(self, space: Architecture) -> None:
         self.name = space.name
         self.parts: dict[str, dict[Part, None]] = {}  # ordered sets
-        asked(space)
+        questions_by_name(space)
         items = [("stem", space.stem), *((f"stages.{i}", stage) for i, stage in enumerate(space.stages))]
         start: States = {(space.image, frozenset()): (0, 0, 0, 0)}
         end = self.chain([*((path, x, 0, 1) for path, x in items), ("head", space.head, 0, 1)], start, frozenset())
@@ -49,6 +51,11 @@ class _Survey:
         for (path, x, width, stride), names in zip(items, reversed(ahead[:-1]), strict=True):
             after = self.follow(path, x, width, stride, states, names)
             states = _merged(((shape, frozenset(t for t in ties if t[0] in names)), b) for (shape, ties), b in after)
+            if len(states) > MOST_STATES:
+                raise ArchitectureError(
+                    f"{self.name}, {path}: questions that are asked again later have more than {MOST_STATES:,} answers "
+                    "together; give fewer of them the same name"
+                )
         return states
 
     def follow(self, path: str, x: Any, width: int, stride: int, states: States, later: frozenset[str]) -> list[Any]:

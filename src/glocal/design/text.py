@@ -14,6 +14,7 @@ from typing import Any
 from glocal.design.architecture import Architecture, Stage, Word, parts
 from glocal.design.cost import cost, ops, part_cost
 from glocal.design.op import Op
+from glocal.design.plain import MOST, check_plain, repeats
 from glocal.design.shapes import Grid
 from glocal.design.space import OneOf
 from glocal.errors import ArchitectureError
@@ -26,18 +27,25 @@ def dump(x: Any) -> Plain:
     if isinstance(x, Grid):
         return {"Grid": list(x)}
     if is_dataclass(x):
-        said = {name: dump(value) for name, value in _said(x)}
+        said = {name: dump(value) for name, value in _stated_fields(x)}
         return {type(x).__name__: said} if said else type(x).__name__
     if isinstance(x, tuple):
         return [dump(v) if n == 1 else {f"{n} x": dump(v)} for n, v in _runs(x)]
-    return x
+    plain: Plain = x
+    return plain
 
 
 def load(x: Plain, vocabulary: Mapping[str, type], path: str = "architecture") -> Any:
     """What `dump` was given. `vocabulary` maps the names of words and ops to their classes.
 
-    Raises ArchitectureError that names the place of an unknown word, an unknown field or a value of the wrong type.
+    Raises ArchitectureError that names the place of an unknown word, an unknown field or a value of the wrong type, and for
+    data that would spell out to more than an architecture (`check_plain`).
     """
+    check_plain(x, path)
+    return _load(x, vocabulary, path)
+
+
+def _load(x: Plain, vocabulary: Mapping[str, type], path: str) -> Any:
     if isinstance(x, str) and x in vocabulary:
         return _make(x, {}, vocabulary, path)
     if isinstance(x, list):
@@ -50,7 +58,7 @@ def load(x: Plain, vocabulary: Mapping[str, type], path: str = "architecture") -
     return x
 
 
-def _said(x: Any) -> Iterator[tuple[str, Any]]:
+def _stated_fields(x: Any) -> Iterator[tuple[str, Any]]:
     """The fields of x that differ from their defaults, or have none."""
     for f in fields(x):
         value = getattr(x, f.name)
@@ -65,9 +73,9 @@ def _runs(x: tuple[Any, ...]) -> list[tuple[int, Any]]:
 def _repeated(item: Plain, vocabulary: Mapping[str, type], path: str) -> list[Any]:
     if isinstance(item, dict) and len(item) == 1:
         ((key, value),) = item.items()
-        if str(key).endswith(" x") and str(key)[:-2].isdigit():
-            return [load(value, vocabulary, path)] * int(str(key)[:-2])
-    return [load(item, vocabulary, path)]
+        if (n := repeats(key)) is not None:
+            return [_load(value, vocabulary, path)] * n
+    return [_load(item, vocabulary, path)]
 
 
 def _make(name: str, said: Plain, vocabulary: Mapping[str, type], path: str) -> Any:
@@ -114,19 +122,22 @@ def _varied(said: Plain, vocabulary: Mapping[str, type], path: str) -> OneOf:
     if len(given) != 1 or not asked or not all(asked.values()):
         example = "{ConvMixerLayer: {kernel: [3, 5]}}"
         raise ArchitectureError(f"{path}: give one word with a list of values for a field, as in {example}")
+    if math.prod(map(len, asked.values())) > MOST:
+        raise ArchitectureError(f"{path}: these lists combine to more than {MOST:,} options")
     options = tuple(
         _make(word, {**values, **dict(zip(asked, sheet, strict=True))}, vocabulary, path)
         for sheet in product(*asked.values())
     )
     name = {"name": said["name"]} if isinstance(said, dict) and "name" in said else {}
-    return _make("OneOf", {"options": options, **name}, vocabulary, path)
+    question: OneOf = _make("OneOf", {"options": options, **name}, vocabulary, path)
+    return question
 
 
 def _value(value: Plain, kind: str, vocabulary: Mapping[str, type], path: str) -> Any:
     """YAML reads 1e-5 as a string and 4 as an integer; a field says what it wants."""
     wanted = {"int": int, "float": float, "str": str, "bool": bool}.get(kind)
     if wanted is None:
-        made = load(value, vocabulary, path)
+        made = _load(value, vocabulary, path)
         told, fits = _MADE_OF.get(kind, ("", lambda _: True))
         if not fits(made):
             raise ArchitectureError(f"{path}: {value!r} is not {told}")
@@ -168,7 +179,8 @@ def python(x: Any) -> str:
     if is_dataclass(x):
         first = [f.name for f in fields(x)]
         said = [
-            python(value) if name == first[i] else f"{name}={python(value)}" for i, (name, value) in enumerate(_said(x))
+            python(value) if name == first[i] else f"{name}={python(value)}"
+            for i, (name, value) in enumerate(_stated_fields(x))
         ]
         return f"{type(x).__name__}({', '.join(said)})"
     if isinstance(x, Grid):
@@ -185,7 +197,7 @@ def words(x: Any) -> set[type]:
     if isinstance(x, tuple) and not isinstance(x, Grid):
         return set().union(*map(words, x)) if x else set()
     if is_dataclass(x):
-        return {type(x)}.union(*(words(value) for _, value in _said(x)))
+        return {type(x)}.union(*(words(value) for _, value in _stated_fields(x)))
     return {Grid} if isinstance(x, Grid) else set()
 
 

@@ -8,16 +8,15 @@ import re
 from dataclasses import dataclass
 
 from glocal.design.architecture import Architecture, Stage
-from glocal.design.convolutions import Conv, Pool
 from glocal.design.op import Sentence
-from glocal.design.pointwise import Act, Linear, Norm
-from glocal.design.sequences import Mean
+from glocal.design.ops.convolutions import Conv, Pool
+from glocal.design.ops.pointwise import Act, Linear, Norm
+from glocal.design.ops.sequences import Mean
 from glocal.design.shapes import Grid
 from glocal.errors import ShapeError
+from glocal.families.family import Family
 
 NAMES = ("airbench_32_128_256", "airbench_64_256_256")  # the second has the paper's widths
-TIMM: dict[str, dict[str, object]] = {}
-TOP1: dict[str, tuple[float, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -44,3 +43,6 @@ def named(name: str) -> Architecture | None:
         head=(Pool("max", 3, 3), Mean(), Linear(10)),
         image=Grid(3, 32, 32),
     )
+
+
+FAMILY = Family(words=(ConvGroup,), names=NAMES, named=named)

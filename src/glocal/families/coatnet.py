@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from glocal.design.architecture import Architecture, Stage, Word
-from glocal.design.attention import Attention, RelativeAttention
-from glocal.design.convolutions import Conv, Depthwise, Pool
 from glocal.design.op import Op, Residual, Sentence
-from glocal.design.pointwise import Act, Linear, Norm, SqueezeExcite
-from glocal.design.sequences import Mean
-from glocal.errors import ShapeError
+from glocal.design.ops.attention import Attention, RelativeAttention, heads_in
+from glocal.design.ops.convolutions import Conv, Depthwise, Pool
+from glocal.design.ops.pointwise import Act, Linear, Norm, SqueezeExcite
+from glocal.design.ops.sequences import Mean
+from glocal.families.family import Family
 from glocal.families.vit import mlp
 
 BN, LN, GELU = Norm("batch"), Norm("layer", 1e-6), Act("gelu")
@@ -75,9 +75,7 @@ class RelativeTransformer:
     attention_dropout: float = 0.0
 
     def spell(self, width_in: int, width: int, stride: int) -> Sentence:
-        heads, rest = divmod(width, self.head_dim)
-        if rest:
-            raise ShapeError(f"heads of {self.head_dim} do not divide the width {width}")
+        heads = heads_in(width, head_dim=self.head_dim)
         pooled = (Pool(self.pool, stride, stride),) if stride > 1 else ()
         attend: Op = Attention(heads, self.head_dim, width, dropout=self.attention_dropout)
         if self.offsets != "none":
@@ -232,3 +230,6 @@ def named(name: str) -> Architecture | None:
         ),
         drop_path=size.drop_path,
     )
+
+
+FAMILY = Family(words=(MBConv, RelativeTransformer), names=NAMES, named=named, timm=TIMM, top1=TOP1)

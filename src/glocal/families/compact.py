@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from glocal.design.architecture import Architecture, Stage, Word, keeps
-from glocal.design.attention import Attention
-from glocal.design.convolutions import Conv, Patches, Pool
 from glocal.design.cost import cost, ops
 from glocal.design.op import Residual, Sentence
-from glocal.design.pointwise import Act, Linear, Norm
-from glocal.design.sequences import ClassToken, First, Flatten, LearnedPosition, Mean, SequencePool, SinePosition
+from glocal.design.ops.attention import Attention
+from glocal.design.ops.convolutions import Conv, Patches, Pool
+from glocal.design.ops.pointwise import Act, Linear, Norm
+from glocal.design.ops.sequences import ClassToken, First, Flatten, LearnedPosition, Mean, SequencePool, SinePosition
 from glocal.design.shapes import Grid
+from glocal.families.family import Family
 from glocal.families.vit import TransformerLayer, attention, mlp
 
 LN = Norm("layer")
@@ -120,7 +121,6 @@ NAMES = (
     *("cct_7_3x2_32_none", "cct_7_3x2_32_class", "cct_7_7x1_32_class"),
 )
 
-TIMM: dict[str, dict[str, str]] = {}  # timm has none of them
 TOP1 = {"cct_14_7x2_224": (80.67, "authors' README")}
 
 _NAME = re.compile(
@@ -173,3 +173,6 @@ def published_macs(arch: Architecture, version: Literal["v1-v3", "v4"]) -> int:
         elif isinstance(op, SequencePool):
             macs -= s.c * s.n
     return macs
+
+
+FAMILY = Family(words=(CompactLayer,), names=NAMES, named=named, top1=TOP1)

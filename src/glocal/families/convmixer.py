@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from glocal.design.architecture import Architecture, Stage, keeps
-from glocal.design.convolutions import Conv, Depthwise
 from glocal.design.op import Residual, Sentence
-from glocal.design.pointwise import Act, Linear, Norm
-from glocal.design.sequences import Mean
+from glocal.design.ops.convolutions import Conv, Depthwise
+from glocal.design.ops.pointwise import Act, Linear, Norm
+from glocal.design.ops.sequences import Mean
 from glocal.design.shapes import Grid
+from glocal.families.family import Family
 
-BN = Norm("batch")
+BN, LN = Norm("batch"), Norm("layer", 1e-6)
 
 # Published under short names; 768/32 was trained with ReLU, which its weights do not tell (authors' release).
 SHORT = {
@@ -53,15 +54,22 @@ NAMES = (
 
 @dataclass(frozen=True)
 class ConvMixerLayer:
-    """Eqs. 2-3: z' = BN(act(depthwise z)) + z, then z = BN(act(pointwise z')); the norm follows the activation."""
+    """Eqs. 2-3: z' = BN(act(depthwise z)) + z, then z = BN(act(pointwise z')); the norm follows the activation.
+
+    The paper's ablations change `norm`, and which of the two convolutions have a residual connection.
+    """
 
     kernel: int
     act: Literal["gelu", "relu"] = "gelu"
+    norm: Literal["batch", "layer"] = "batch"
+    residual: Literal["depthwise", "both", "none"] = "depthwise"
 
     def spell(self, width_in: int, width: int, stride: int) -> Sentence:
         keeps(self, width_in=width_in, width=width, stride=stride)
-        act = Act(self.act)
-        return Residual((Depthwise(self.kernel), act, BN)), Linear(width), act, BN
+        act, norm = Act(self.act), BN if self.norm == "batch" else LN
+        spatial, pointwise = (Depthwise(self.kernel), act, norm), (Linear(width), act, norm)
+        first = spatial if self.residual == "none" else (Residual(spatial),)
+        return *first, *((Residual(pointwise),) if self.residual == "both" else pointwise)
 
 
 def convmixer(
@@ -106,3 +114,6 @@ def named(name: str) -> Architecture | None:
         size=size,
         classes=classes,
     )
+
+
+FAMILY = Family(words=(ConvMixerLayer,), names=NAMES, named=named, timm=TIMM, top1=TOP1)

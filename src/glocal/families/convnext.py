@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from glocal.design.architecture import Architecture, Stage, keeps
-from glocal.design.convolutions import Conv, Depthwise
 from glocal.design.op import Residual, Sentence
-from glocal.design.pointwise import Act, Linear, Norm, Scale
-from glocal.design.sequences import Mean
+from glocal.design.ops.convolutions import Conv, Depthwise
+from glocal.design.ops.pointwise import Act, Linear, Norm, Scale
+from glocal.design.ops.sequences import Mean
+from glocal.families.family import Family
 
 LN = Norm("layer", 1e-6)
 
@@ -152,3 +153,6 @@ def named(name: str) -> Architecture | None:
         norm=norm,
         norm_first=bool(m[4]),
     )
+
+
+FAMILY = Family(words=(ConvNeXtBlock, Downsample), names=NAMES, named=named, timm=TIMM, top1=TOP1)

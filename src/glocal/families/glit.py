@@ -11,14 +11,15 @@ from itertools import product
 from typing import Any, Literal
 
 from glocal.design.architecture import Architecture, Stage, Word, keeps, parts
-from glocal.design.attention import AreaAttention, Attention
-from glocal.design.convolutions import Conv1d, Depthwise, Depthwise1d, Patches
 from glocal.design.cost import cost
 from glocal.design.op import Residual, Sentence, Split
-from glocal.design.pointwise import Act, Gate, Linear, Norm
-from glocal.design.sequences import ClassToken, First, Flatten, LearnedPosition, Mean, Unflatten
+from glocal.design.ops.attention import AreaAttention, Attention
+from glocal.design.ops.convolutions import Conv1d, Depthwise, Depthwise1d, Patches
+from glocal.design.ops.pointwise import Act, Gate, Linear, Norm
+from glocal.design.ops.sequences import ClassToken, First, Flatten, LearnedPosition, Mean, Unflatten
 from glocal.design.shapes import Grid
 from glocal.errors import ArchitectureError, ShapeError
+from glocal.families.family import Family
 
 LN, BN = Norm("layer", 1e-6), Norm("batch")
 
@@ -45,10 +46,9 @@ class _Heads(ABC):
 
     def spell(self, width_in: int, width: int, stride: int) -> Sentence:
         keeps(self, width_in=width_in, width=width, stride=stride)
-        head_dim, rest = divmod(width, self.heads)
-        if rest or not 0 <= self.local <= self.heads:
+        if self.heads < 1 or width % self.heads or not 0 <= self.local <= self.heads:
             raise ShapeError(f"{self}: the heads must divide the width {width}, and at most all of them are local")
-        looking = self.heads - self.local
+        head_dim, looking = width // self.heads, self.heads - self.local
         c = looking * head_dim
         attend = (Attention(looking, int(self.qkv * head_dim), c, True, self.attention_dropout),) if looking else ()
         near = self.locally(width - c) if self.local else ()
@@ -188,7 +188,6 @@ NAMES = (
     *(f"glit_tiny_conv2d_{kernel}" for kernel in (3, 5, 7)),
     *(f"glit_mix_{g}_{local}" for g, local in MIXES),
 )
-TIMM: dict[str, dict[str, object]] = {}
 TOP1 = {"glit_tiny": (76.3, "Table 3")}
 
 
@@ -225,3 +224,6 @@ def _edited(arch: Architecture, edit: Callable[[GLiTBlock], Word]) -> Architectu
     (stage,) = arch.stages
     blocks = tuple(edit(block) for block in stage.blocks if isinstance(block, GLiTBlock))
     return replace(arch, stages=(replace(stage, blocks=blocks),))
+
+
+FAMILY = Family(words=(GLiTBlock, GLiTGridBlock, GLiTAreaBlock), names=NAMES, named=named, top1=TOP1)

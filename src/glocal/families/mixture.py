@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from glocal.design import Conv, Flatten, LearnedPosition, Linear, Norm, Sentence, Unflatten
 from glocal.errors import ShapeError
+from glocal.families.family import Family
 
 
 @dataclass(frozen=True)
@@ -29,3 +30,6 @@ class ToGrid:
         if stride != 1:
             raise ShapeError(f"{self} keeps the size; let the stage after it stride")
         return Unflatten(), *((Linear(width),) if width != width_in else ())
+
+
+FAMILY = Family(words=(ToGrid, ToTokens))

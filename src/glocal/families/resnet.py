@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from glocal.design.architecture import Architecture, Stage
-from glocal.design.convolutions import Conv, Depthwise, Pool
 from glocal.design.op import Op, Residual, Sentence
-from glocal.design.pointwise import Act, Linear, Norm, Scale
-from glocal.design.sequences import Mean
+from glocal.design.ops.convolutions import Conv, Depthwise, Pool
+from glocal.design.ops.pointwise import Act, Linear, Norm, Scale
+from glocal.design.ops.sequences import Mean
 from glocal.errors import ArchitectureError
+from glocal.families.family import Family
 
 BN, RELU = Norm("batch"), Act("relu")
 DEPTHS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet200": (3, 24, 36, 3)}
@@ -92,3 +93,6 @@ def named(name: str) -> Architecture | None:
     return Architecture(
         name, stem(64), stages(BOTTLENECK, DEPTHS[name], 256), head=(Mean(), Linear(1000)), init="resnet"
     )
+
+
+FAMILY = Family(words=(ResidualBlock,), names=NAMES, named=named, timm=TIMM, top1=TOP1)

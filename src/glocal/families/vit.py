@@ -5,13 +5,14 @@ import re
 from dataclasses import dataclass
 
 from glocal.design.architecture import Architecture, Stage, keeps
-from glocal.design.attention import Attention
-from glocal.design.convolutions import Patches
 from glocal.design.op import Residual, Sentence
-from glocal.design.pointwise import Act, Dropout, Linear, Norm
-from glocal.design.sequences import ClassToken, First, Flatten, LearnedPosition
+from glocal.design.ops.attention import Attention
+from glocal.design.ops.convolutions import Patches
+from glocal.design.ops.pointwise import Act, Dropout, Linear, Norm
+from glocal.design.ops.sequences import ClassToken, First, Flatten, LearnedPosition
 from glocal.design.shapes import Grid
 from glocal.errors import ShapeError
+from glocal.families.family import Family
 
 SIZES = {"tiny": (192, 3), "small": (384, 6), "base": (768, 12)}  # width, heads; all 12 layers (DeiT, Table 1)
 NAMES = tuple(f"{family}_{size}" for family in ("deit", "vit") for size in SIZES)
@@ -91,3 +92,6 @@ def named(name: str) -> Architecture | None:
     name = plain if (patch, size) == (16, 224) else f"{plain}_patch{patch}_{size}"
     drop_path = 0.1 if family == "deit" else 0.0
     return vit(name, width=width, heads=heads, patch=patch, size=size, drop_path=drop_path)
+
+
+FAMILY = Family(words=(TransformerLayer,), names=NAMES, named=named, timm=TIMM, top1=TOP1)

@@ -1,25 +1,35 @@
 """Self-attention: over tokens, over a grid, with a bias for each offset, within areas. One class for an op.
 
-Shape suffixes as in `layers`; U and V are the sides of a table of offsets, 2H - 1 and 2W - 1.
+A layer is made of its op and the shape that it is given. Shape suffixes are those of `layers`; U and V are the sides of a
+table of offsets, 2H - 1 and 2W - 1.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from glocal import design
+from glocal.design import Grid, Shape, Tokens
+
 Size = tuple[int, int]
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention; the 3 * heads * head_dim rows of `qkv` are q, k, v in turn, each head by head."""
+    """Multi-head self-attention; the 3 * heads * head_dim rows of `qkv` are q, k, v in turn, each head by head.
 
-    def __init__(self, c: int, *, heads: int, head_dim: int, width: int, bias: bool, dropout: float) -> None:
+    of_offsets: the parameters that make a bias of the offsets between positions. Weight decay spares them, as in the code of
+    CoAtNet and of Swin.
+    """
+
+    of_offsets: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, op: design.Attention, s: Shape) -> None:
         super().__init__()
-        self.heads, self.head_dim, self.dropout = heads, head_dim, dropout
-        self.qkv = nn.Linear(c, 3 * heads * head_dim, bias=bias)
-        self.project = nn.Linear(heads * head_dim, width)
+        self.heads, self.head_dim, self.dropout = op.heads, op.head_dim, op.dropout
+        self.qkv = nn.Linear(s.c, 3 * op.inner, bias=op.bias)
+        self.project = nn.Linear(op.inner, op.width)
 
     def heads_of(self, x_BNC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """q, k and v, each BhND."""
@@ -35,7 +45,8 @@ class Attention(nn.Module):
 
     def joined(self, x_BhND: Tensor) -> Tensor:
         """The heads side by side, projected: BN(width)."""
-        return self.project(x_BhND.transpose(1, 2).flatten(2))
+        y_BNC: Tensor = self.project(x_BhND.transpose(1, 2).flatten(2))
+        return y_BNC
 
     def forward(self, x_BNC: Tensor) -> Tensor:
         """BNC -> BN(width)."""
@@ -48,7 +59,7 @@ class GridAttention(Attention):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """BCHW -> B(width)HW."""
         h, w = x_BCHW.shape[2:]
-        return super().forward(x_BCHW.flatten(2).mT).mT.unflatten(2, (h, w))
+        return on_grid(super().forward(x_BCHW.flatten(2).mT), (h, w))
 
 
 class RelativeAttention(Attention):
@@ -59,12 +70,13 @@ class RelativeAttention(Attention):
     the same to the bit; training mode and another device or type let it go. It is no part of a checkpoint.
     """
 
+    of_offsets = ("table",)
     frozen: Tensor | None
 
-    def __init__(self, c: int, *, grid: Size, merge: str, **attention: Any) -> None:
-        super().__init__(c, **attention)
-        self.grid, self.merge, self.form = grid, merge, gathered_bias
-        self.table = nn.Parameter(torch.zeros(self.heads, 2 * grid[0] - 1, 2 * grid[1] - 1))
+    def __init__(self, op: design.RelativeAttention, s: Grid) -> None:
+        super().__init__(op, s)
+        self.grid, self.merge, self.form = (s.h, s.w), op.merge, gathered_bias
+        self.table = nn.Parameter(torch.zeros(op.heads, 2 * s.h - 1, 2 * s.w - 1))
         self._kept: tuple[Size, Tensor, Tensor] | None = None
         self.register_buffer("frozen", None, persistent=False)
 
@@ -103,7 +115,7 @@ class RelativeAttention(Attention):
             x_BhND = self.look(q_BhND, k_BhND, v_BhND, bias_hNN)
         else:
             x_BhND = self.look(q_BhND, k_BhND, v_BhND) + bias_hNN.to(v_BhND.dtype) @ v_BhND
-        return self.joined(x_BhND).mT.unflatten(2, (h, w))
+        return on_grid(self.joined(x_BhND), (h, w))
 
     def train(self, mode: bool = True) -> "RelativeAttention":
         """Lets the kept bias go."""
@@ -112,15 +124,17 @@ class RelativeAttention(Attention):
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         self._kept = None
-        return super()._apply(fn, recurse)
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
 
 class LogRelativeAttention(Attention):
     """Attention over a grid with a bias that a perceptron makes of each offset's logarithm (timm's RelPosMlp)."""
 
-    def __init__(self, c: int, *, hidden: int, **attention: Any) -> None:
-        super().__init__(c, **attention)
-        self.inner, self.outer = nn.Linear(2, hidden), nn.Linear(hidden, self.heads)
+    of_offsets = ("inner.weight", "inner.bias", "outer.weight", "outer.bias")
+
+    def __init__(self, op: design.LogRelativeAttention, s: Grid) -> None:
+        super().__init__(op, s)
+        self.inner, self.outer = nn.Linear(2, op.hidden), nn.Linear(op.hidden, op.heads)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """BCHW -> B(width)HW."""
@@ -128,15 +142,15 @@ class LogRelativeAttention(Attention):
         table_UVh = self.outer(functional.relu(self.inner(log_offsets(h, w).to(self.inner.weight))))
         bias_hNN = gathered_bias(table_UVh.permute(2, 0, 1), h, w)
         x_BhND = self.look(*self.heads_of(x_BCHW.flatten(2).mT), bias_hNN)
-        return self.joined(x_BhND).mT.unflatten(2, (h, w))
+        return on_grid(self.joined(x_BhND), (h, w))
 
 
 class AreaAttention(Attention):
     """Patches attend within their area of rows x columns; class tokens, which stand in front, to all tokens."""
 
-    def __init__(self, c: int, *, extra: int, grid: Size, area: Size, **attention: Any) -> None:
-        super().__init__(c, **attention)
-        self.extra, self.grid, self.area = extra, grid, area
+    def __init__(self, op: design.AreaAttention, s: Tokens) -> None:
+        super().__init__(op, s)
+        self.extra, self.grid, self.area = s.extra, (s.h, s.w), (op.rows, op.columns)
 
     def forward(self, x_BNC: Tensor) -> Tensor:
         """BNC -> BN(width)."""
@@ -144,13 +158,19 @@ class AreaAttention(Attention):
         q_BhND, k_BhND, v_BhND = self.heads_of(x_BNC)
 
         def cut(t_BhND: Tensor) -> Tensor:  # one short sequence an area, the areas among the heads
-            t = t_BhND[:, :, self.extra :].unflatten(2, (h // r, r, w // c, c))
+            t: Tensor = t_BhND[:, :, self.extra :].unflatten(2, (h // r, r, w // c, c))
             return t.transpose(3, 4).flatten(4, 5).flatten(1, 3)
 
         near = self.look(cut(q_BhND), cut(k_BhND), cut(v_BhND))
         near = near.unflatten(1, (self.heads, h // r, w // c)).unflatten(4, (r, c)).transpose(3, 4).flatten(2, 5)
         far = self.look(q_BhND[:, :, : self.extra], k_BhND, v_BhND)
         return self.joined(torch.cat((far, near), 2))
+
+
+def on_grid(x_BNC: Tensor, grid: Size) -> Tensor:
+    """BNC -> BCHW, laid out channels-last."""
+    x_BCHW: Tensor = x_BNC.mT.unflatten(2, grid)
+    return x_BCHW
 
 
 def gathered_bias(table_hUV: Tensor, h: int, w: int) -> Tensor:

@@ -5,9 +5,9 @@ Those paths (`stages.0.blocks.3.residual1.branch.attention1.qkv.weight`) are the
 """
 
 from collections import OrderedDict
-from functools import singledispatch
+from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -17,6 +17,7 @@ from glocal.design import Grid, Op, Sentence, Shape, Tokens
 from glocal.design.op import steps
 from glocal.errors import ArchitectureError
 from glocal.net import attention, layers
+from glocal.net.layers import metaformer, windows
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
@@ -37,10 +38,22 @@ def build(sentence: Sentence, s: Shape) -> nn.Sequential:
     return nn.Sequential(OrderedDict((name, module) for name, _, module in made))
 
 
-@singledispatch
+@runtime_checkable
+class BringsLayer(Protocol):
+    """An op outside of glocal's own alphabet, which makes its layer itself."""
+
+    def layer(self, s: Shape) -> nn.Module:
+        """The layer that computes the op on shape s."""
+        ...
+
+
 def layer(op: Op, s: Shape) -> nn.Module:
-    """The layer that computes an op on shape s."""
-    raise ArchitectureError(f"no layer computes {op}")
+    """The layer that computes an op on shape s; ArchitectureError where there is none."""
+    if (make := LAYERS.get(type(op))) is not None:
+        return make(op, s)
+    if isinstance(op, BringsLayer):
+        return op.layer(s)
+    raise ArchitectureError(f"no layer computes {op}; give {type(op).__name__} a method layer(self, s) that makes one")
 
 
 def _convolve(
@@ -53,151 +66,97 @@ def _convolve(
     return nn.Conv2d(c, width, kernel, stride, kernel // 2 if padding == "same" else padding, groups=groups, bias=bias)
 
 
-@layer.register
-def _(op: design.Conv, s: Shape) -> nn.Module:
+def _conv(op: design.Conv, s: Shape) -> nn.Module:
     return _convolve(
         s.c, op.width, kernel=op.kernel, stride=op.stride, padding=op.padding, groups=op.groups, bias=op.bias
     )
 
 
-@layer.register
-def _(op: design.Depthwise, s: Shape) -> nn.Module:
+def _depthwise(op: design.Depthwise, s: Shape) -> nn.Module:
     return _convolve(s.c, s.c, kernel=op.kernel, stride=op.stride, padding="same", groups=s.c, bias=op.bias)
 
 
-@layer.register
-def _(op: design.Conv1d, s: Tokens) -> nn.Module:
+def _conv1d(op: design.Conv1d, s: Tokens) -> nn.Module:
     if op.kernel == 1:
         return nn.Linear(s.c, op.width, op.bias)
     return layers.Conv1d(s.c, op.width, op.kernel, bias=op.bias)
 
 
-@layer.register
-def _(op: design.Depthwise1d, s: Tokens) -> nn.Module:
-    return layers.Conv1d(s.c, s.c, op.kernel, groups=s.c, bias=op.bias)
-
-
-@layer.register
-def _(op: design.Patches, s: Shape) -> nn.Module:
-    return nn.Conv2d(s.c, op.width, op.patch, op.patch)
-
-
-@layer.register
-def _(op: design.Linear, s: Shape) -> nn.Module:
+def _linear(op: design.Linear, s: Shape) -> nn.Module:
     return (layers.Pointwise if isinstance(s, Grid) else nn.Linear)(s.c, op.width, bias=op.bias)
 
 
-@layer.register
-def _(op: design.Norm, s: Shape) -> nn.Module:
+def _norm(op: design.Norm, s: Shape) -> nn.Module:
     if op.kind == "layer":
         return (layers.LayerNorm2d if isinstance(s, Grid) else nn.LayerNorm)(s.c, eps=op.eps)
     if op.kind == "variance":
         return layers.VarianceNorm(s.c, eps=op.eps)
-    batch = {Grid: nn.BatchNorm2d, Tokens: layers.BatchNormTokens}.get(type(s), nn.BatchNorm1d)
-    return batch(s.c, eps=op.eps)
+    if isinstance(s, Grid):
+        return nn.BatchNorm2d(s.c, eps=op.eps)
+    return (layers.BatchNormTokens if isinstance(s, Tokens) else nn.BatchNorm1d)(s.c, eps=op.eps)
 
 
-@layer.register
-def _(op: design.Act, s: Shape) -> nn.Module:
+def _act(op: design.Act, s: Shape) -> nn.Module:
     return layers.GELU2d() if op.kind == "gelu" and isinstance(s, Grid) else ACTIVATIONS[op.kind]()
 
 
-@layer.register
-def _(op: design.Gate, s: Shape) -> nn.Module:
-    return layers.Gate(1 if isinstance(s, Grid) else -1)
-
-
-@layer.register
-def _(op: design.Scale, s: Shape) -> nn.Module:
-    return layers.Scale(s.c, init=op.init)
-
-
-@layer.register
-def _(op: design.SqueezeExcite, s: Shape) -> nn.Module:
-    return layers.SqueezeExcite(s.c, width=op.width, act=ACTIVATIONS[op.act]())
-
-
-@layer.register
-def _(op: design.Dropout, s: Shape) -> nn.Module:
-    return nn.Dropout(op.rate)
-
-
-@layer.register
-def _(op: design.Pool, s: Shape) -> nn.Module:
+def _pool(op: design.Pool, s: Shape) -> nn.Module:
     return (nn.MaxPool2d if op.kind == "max" else nn.AvgPool2d)(op.kernel, op.stride, op.padding)
 
 
-@layer.register
-def _(op: design.Flatten, s: Shape) -> nn.Module:
-    return layers.Flatten()
-
-
-@layer.register
-def _(op: design.Unflatten, s: Tokens) -> nn.Module:
-    return layers.Unflatten(s.h, s.w)
-
-
-@layer.register
-def _(op: design.ClassToken, s: Shape) -> nn.Module:
-    return layers.ClassToken(s.c)
-
-
-@layer.register
-def _(op: design.LearnedPosition, s: Tokens) -> nn.Module:
+def _learned_position(op: design.LearnedPosition, s: Tokens) -> nn.Module:
     return layers.Position(torch.empty(1, s.n, s.c), learned=True, grid=(s.h, s.w), resize=op.resize)
 
 
-@layer.register
-def _(op: design.SinePosition, s: Tokens) -> nn.Module:
+def _sine_position(op: design.SinePosition, s: Tokens) -> nn.Module:
     return layers.Position(layers.sinusoid(s.n, s.c), learned=False, grid=(s.h, s.w))
 
 
-def _heads(op: design.Attention) -> dict[str, Any]:
-    return {"heads": op.heads, "head_dim": op.head_dim, "width": op.width, "bias": op.bias, "dropout": op.dropout}
+def _attention(op: design.Attention, s: Shape) -> nn.Module:
+    return (attention.GridAttention if isinstance(s, Grid) else attention.Attention)(op, s)
 
 
-@layer.register
-def _(op: design.Attention, s: Shape) -> nn.Module:
-    return (attention.GridAttention if isinstance(s, Grid) else attention.Attention)(s.c, **_heads(op))
-
-
-@layer.register
-def _(op: design.RelativeAttention, s: Grid) -> nn.Module:
-    return attention.RelativeAttention(s.c, grid=(s.h, s.w), merge=op.merge, **_heads(op))
-
-
-@layer.register
-def _(op: design.LogRelativeAttention, s: Grid) -> nn.Module:
-    return attention.LogRelativeAttention(s.c, hidden=op.hidden, **_heads(op))
-
-
-@layer.register
-def _(op: design.AreaAttention, s: Tokens) -> nn.Module:
-    area = (op.rows, op.columns)
-    return attention.AreaAttention(s.c, extra=s.extra, grid=(s.h, s.w), area=area, **_heads(op))
-
-
-@layer.register
-def _(op: design.Mean, s: Shape) -> nn.Module:
-    return layers.Mean()
-
-
-@layer.register
-def _(op: design.First, s: Shape) -> nn.Module:
-    return layers.First()
-
-
-@layer.register
-def _(op: design.SequencePool, s: Shape) -> nn.Module:
-    return layers.SequencePool(s.c)
-
-
-@layer.register
-def _(op: design.Residual, s: Shape) -> nn.Module:
+def _residual(op: design.Residual, s: Shape) -> nn.Module:
     return layers.Residual(build(op.branch, s), build(op.shortcut, s))
 
 
-@layer.register
-def _(op: design.Split, s: Shape) -> nn.Module:
+def _split(op: design.Split, s: Shape) -> nn.Module:
     one, other = (build(sentence, given) for _, sentence, given in op.inside(s))
     return layers.Split(one, other, first=op.first)
+
+
+# What makes the layer of each op of the alphabet. A class whose constructor takes the op and the shape that it is given can
+# stand here itself, so that a new op is one more line.
+LAYERS: Mapping[type[Op], Callable[..., nn.Module]] = {
+    design.Act: _act,
+    design.AreaAttention: attention.AreaAttention,
+    design.Attention: _attention,
+    design.ClassToken: lambda op, s: layers.ClassToken(s.c),
+    design.Conv: _conv,
+    design.Conv1d: _conv1d,
+    design.Depthwise: _depthwise,
+    design.Depthwise1d: lambda op, s: layers.Conv1d(s.c, s.c, op.kernel, groups=s.c, bias=op.bias),
+    design.Dropout: lambda op, s: nn.Dropout(op.rate),
+    design.First: lambda op, s: layers.First(),
+    design.Flatten: lambda op, s: layers.Flatten(),
+    design.Gate: lambda op, s: layers.Gate(1 if isinstance(s, Grid) else -1),
+    design.GroupNorm: lambda op, s: nn.GroupNorm(op.groups, s.c, op.eps),
+    design.LearnedPosition: _learned_position,
+    design.Linear: _linear,
+    design.LogRelativeAttention: attention.LogRelativeAttention,
+    design.Mean: lambda op, s: layers.Mean(),
+    design.Norm: _norm,
+    design.Patches: lambda op, s: nn.Conv2d(s.c, op.width, op.patch, op.patch),
+    design.Pool: _pool,
+    design.PoolingMixer: metaformer.PoolingMixer,
+    design.RelativeAttention: attention.RelativeAttention,
+    design.Residual: _residual,
+    design.Scale: lambda op, s: layers.Scale(s.c, init=op.init),
+    design.SequencePool: lambda op, s: layers.SequencePool(s.c),
+    design.SinePosition: _sine_position,
+    design.SpaceToDepth: windows.SpaceToDepth,
+    design.Split: _split,
+    design.SqueezeExcite: lambda op, s: layers.SqueezeExcite(s.c, width=op.width, act=ACTIVATIONS[op.act]()),
+    design.Unflatten: lambda op, s: layers.Unflatten(s.h, s.w),
+    design.WindowAttention: windows.WindowAttention,
+}

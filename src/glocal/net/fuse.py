@@ -3,13 +3,14 @@ inside convolutions, relative biases kept. The same logits up to rounding.
 """
 
 import copy
+from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
-from glocal.errors import RunError
+from glocal.errors import ArchitectureError, RunError
 from glocal.net import layers
 from glocal.net.attention import Attention, RelativeAttention
 from glocal.net.network import Network
@@ -30,13 +31,17 @@ class Fused(Network):
         super().train(False)
         return self
 
-    def reset_classifier(self, num_classes: int) -> NoReturn:
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> NoReturn:
         """Refuses: a classifier is trained."""
         raise RunError(f"this {self.arch.name} is fused; put another classifier into the network it was made from")
 
     def resized(self, size: int | tuple[int, int]) -> NoReturn:
         """Refuses: the weights are folded."""
         raise RunError(f"this {self.arch.name} is fused; resize the network it was made from, and fuse that again")
+
+    def _save_pretrained(self, save_directory: Path) -> NoReturn:
+        """Refuses: the weights are folded."""
+        raise RunError(f"this {self.arch.name} is fused; save the network it was made from")
 
     def load_state_dict(self, *_: Any, **__: Any) -> NoReturn:
         """Refuses: the weights are folded."""
@@ -49,7 +54,10 @@ def fuse(network: Network) -> Fused:
     Batch norms fold into the convolution before them, or into the dense layer after them; LayerScale folds into the dense
     layer before it; ReLU and GELU join the convolution before them where oneDNN has them (CPU, float32, no gradient asked
     for), and weights are kept a second time in the order that oneDNN wants for the last picture size, where that pays.
+    ArchitectureError for a network of timm.
     """
+    if not isinstance(network, Network):
+        raise ArchitectureError(f"only networks of the design space can be fused, not a {type(network).__name__}")
     if isinstance(network, Fused):
         return network
     fused = copy.deepcopy(network)
@@ -172,7 +180,8 @@ class Packed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """What the two layers give."""
         if not (_onednn_takes(x) and self._gains(x)):
-            return self.act(self.dense(x))
+            y: Tensor = self.act(self.dense(x))
+            return y
         if isinstance(self.dense, layers.Pointwise):
             return self._convolve(x[:, :, :: self.dense.stride, :: self.dense.stride])
         if isinstance(self.dense, nn.Linear):
@@ -197,7 +206,8 @@ class Packed(nn.Module):
             order = torch._C._nn.mkldnn_reorder_conv2d_weight
             self._packed = x_BCHW.shape, order(weight.to_mkldnn(), *shape, x_BCHW.shape)  # type: ignore[call-arg, arg-type]
         call = torch.ops.mkldnn._convolution_pointwise
-        return call(x_BCHW, self._packed[1], self.dense.bias, *shape, self.inside, [], "none")
+        y: Tensor = call(x_BCHW, self._packed[1], self.dense.bias, *shape, self.inside, [], "none")
+        return y
 
 
 def _onednn_takes(x: Tensor) -> bool:

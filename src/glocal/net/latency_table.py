@@ -21,13 +21,13 @@ from glocal.design.span import reach
 from glocal.errors import SearchError
 from glocal.net.init import initialised
 from glocal.net.latency import device_name, measure_calls
-from glocal.net.network import gains_from_channels_last
+from glocal.net.layout import laid_out, leaves_channels_last
 
 ROUNDS, WARMUP = 12, 2  # passes of a part that are timed, of which the fastest counts, and passes before them
 _TURN_BYTES = 2**30  # weights and inputs of the parts that take turns
 _TRIED = 8  # parts by which the time of all is foretold
 
-Tell = Callable[[str], None]
+Echo = Callable[[str], None]
 
 
 class Piece(NamedTuple):
@@ -82,14 +82,14 @@ class LatencyTable:
     def __len__(self) -> int:
         return len(self._ms)
 
-    def measure_missing(self, pieces: Iterable[Piece], *, tell: Tell | None = None) -> int:
+    def measure_missing(self, pieces: Iterable[Piece], *, echo: Echo | None = None) -> int:
         """Measures those of the pieces that the table lacks, in turns, and writes the file; the number measured.
 
-        tell: hears beforehand how long it will take.
+        echo: hears beforehand how long it will take.
         """
         missing = [*{key(piece): piece for piece in pieces if piece not in self}.values()]
-        if missing and tell:
-            tell(f"measuring {len(missing)} parts on {self.setting}: about {self._expected_s(missing):.0f} s")
+        if missing and echo:
+            echo(f"measuring {len(missing)} parts on {self.setting}: about {self._expected_s(missing):.0f} s")
         for group in _groups(missing, self.setting.batch_size):
             calls = {key(piece): self._call(piece) for piece in group}
             taken = self._measured(calls, rounds=self._rounds, warmup=WARMUP)
@@ -98,12 +98,10 @@ class LatencyTable:
             self._write()
         return len(missing)
 
-    def fill(self, space: Architecture, *, tell: Tell | None = None) -> int:
+    def fill(self, space: Architecture, *, echo: Echo | None = None) -> int:
         """Measures every part that an architecture of the space may have; the number measured."""
-        reached = [*reach(space).values()]
-        layouts = _layouts(reached)
-        each = (_piece(part, layout) for possible in reached for part in possible for layout in layouts)
-        return self.measure_missing(each, tell=tell)
+        each = possible_pieces([*reach(space).values()])
+        return self.measure_missing(each, echo=echo)
 
     def _expected_s(self, pieces: list[Piece]) -> float:
         by_macs = sorted(pieces, key=lambda piece: part_cost(piece.part).macs)
@@ -155,20 +153,21 @@ def latency(arch: Architecture, table: LatencyTable) -> float:
 
 def pieces(arch: Architecture) -> Iterator[Piece]:
     """What is measured of an architecture, part by part in forward order."""
-    each = [part for _, part in parts(arch)]
-    channels_last = gains_from_channels_last(each)
-    return (_piece(part, channels_last) for part in each)
+    channels_last = False
+    for _, part in parts(arch):
+        yield _piece(part, channels_last)
+        channels_last = leaves_channels_last(part, channels_last)
 
 
-def _layouts(reached: Sequence[tuple[Part, ...]]) -> tuple[bool, ...]:
-    """Whether channels come last in the architectures of a space, in some of them or none, given the parts of each path."""
-    gains = gains_from_channels_last
-    gaining = next((part for possible in reached for part in possible if gains([part])), None)
-    if gaining is None:
-        return (False,)
-    spoilt = any(not gains([gaining, part]) for possible in reached for part in possible)
-    without = all(any(not gains([part]) for part in possible) for possible in reached)
-    return (True, False) if spoilt or without else (True,)
+def possible_pieces(reached: Sequence[tuple[Part, ...]]) -> Iterator[Piece]:
+    """Every piece that an architecture of a space may have, given the parts that may stand at each path in forward order.
+
+    A path may be left out, so that the layouts before it are possible behind it too.
+    """
+    layouts = {False}
+    for possible in reached:
+        yield from (_piece(part, layout) for part in possible for layout in sorted(layouts))
+        layouts |= {leaves_channels_last(part, layout) for part in possible for layout in layouts}
 
 
 def _piece(part: Part, channels_last: bool) -> Piece:
@@ -183,8 +182,7 @@ def key(piece: Piece) -> Key:
 
 def _input(s: Shape, batch_size: int, *, channels_last: bool) -> Tensor:
     if isinstance(s, Grid):
-        layout = torch.channels_last if channels_last else torch.contiguous_format
-        return torch.randn(batch_size, *s).contiguous(memory_format=layout)
+        return laid_out(torch.randn(batch_size, *s), "channels_last" if channels_last else "plain")
     return torch.randn(batch_size, s.n, s.c) if isinstance(s, Tokens) else torch.randn(batch_size, s.c)
 
 

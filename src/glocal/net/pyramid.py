@@ -7,24 +7,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from glocal.design import (
-    Architecture,
-    AreaAttention,
-    Grid,
-    LearnedPosition,
-    SinePosition,
-    Tokens,
-    Unflatten,
-    Vector,
-    adapt,
-    parts,
-)
+from glocal.design import Architecture, Grid, Tokens, Vector, adapt, parts
 from glocal.design.cost import ops
 from glocal.errors import ShapeError
 from glocal.net import layers
+from glocal.net.blocks import Blocks
+from glocal.net.inputs import check_pictures
+from glocal.net.layout import Layout, laid_out
 
-OF_ONE_GRID = (LearnedPosition, SinePosition, Unflatten, AreaAttention)  # ops whose layers are built for one grid
-_REMEMBERED = 256  # picture sizes; training at several scales sees some dozens
+REMEMBERED = 256  # picture sizes; training at several scales sees some dozens
 
 
 class Level(NamedTuple):
@@ -39,15 +30,20 @@ def levels_of(arch: Architecture) -> tuple[Level, ...]:
     """The levels of an architecture, finest first; stages at one resolution (CoAtNet-6's S3) and a stem at the first
     stage's (ConvNeXt, ResNet) share a level."""
     _, h, w = arch.image
-    vast = _left(adapt(arch, size=(h << 12, w << 12)))  # so large that no rounding shows in the ratio of sides
-    strides = [round((h << 12) / shape.h) for shape in vast]
-    last = {stride: i for i, stride in enumerate(strides)}
-    return tuple(Level(f"stages.{i - 1}" if i else "stem", vast[i].c, stride) for stride, i in last.items())
+    try:
+        side, left = (
+            h << 12,
+            _left(adapt(arch, size=(h << 12, w << 12))),
+        )  # no rounding shows in the ratio of such sides
+    except ShapeError:  # areas that do not divide so large a grid
+        side, left = h, _left(arch)
+    last = {round(side / shape.h): i for i, shape in enumerate(left)}
+    return tuple(Level(f"stages.{i - 1}" if i else "stem", left[i].c, stride) for stride, i in last.items())
 
 
 def reads_one_size(arch: Architecture) -> bool:
     """Whether the layers fit only the picture size that they are built for."""
-    return any(isinstance(op, OF_ONE_GRID) for _, op, _ in ops(arch))
+    return any(op.sizes == "one" for _, op, _ in ops(arch))
 
 
 class Pyramid(nn.Module):
@@ -65,15 +61,16 @@ class Pyramid(nn.Module):
         *,
         levels: Sequence[int] | None = None,
         norm: bool = False,
-        channels_last: bool = False,
+        layout: Layout = "plain",
     ) -> None:
         super().__init__()
-        self.indices = _chosen(arch, levels)
-        self.levels = tuple(levels_of(arch)[i] for i in self.indices)
+        every = levels_of(arch)
+        self.indices = chosen(arch.name, [f"stride {level.stride}" for level in every], levels)
+        self.levels = tuple(every[i] for i in self.indices)
         self._after = [0 if level.path == "stem" else int(level.path.split(".")[1]) + 1 for level in self.levels]
         self.arch = replace(arch, stages=arch.stages[: self._after[-1]], head=())
         self.stem, self.stages = stem, stages[: self._after[-1]]
-        self.training, self.channels_last = stem.training, channels_last
+        self.training, self.layout = stem.training, layout
         self.norms = [f"norm{i}" for i in self.indices] if norm else []
         for name, level in zip(self.norms, self.levels, strict=False):
             # As in the authors' detection code: a new norm for each output; the raw map goes on to the next stage.
@@ -92,26 +89,27 @@ class Pyramid(nn.Module):
         """Channels, level by level."""
         return tuple(level.width for level in self.levels)
 
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """As `Network.set_grad_checkpointing`, of the blocks that this pyramid shares with its network."""
+        for module in self.stages.modules():
+            if isinstance(module, Blocks):
+                module.checkpointed = enable
+
     def forward(self, x_BCHW: Tensor) -> list[Tensor]:
         """Pictures to maps BCHW, finest first; tokens are back on their grid, without class tokens."""
         shapes = self._shapes(x_BCHW)
-        layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        x, maps = x_BCHW.contiguous(memory_format=layout), []
+        x, maps = laid_out(x_BCHW, self.layout), []
         for i, module in enumerate((self.stem, *self.stages)):
             x = module(x)
             if i in self._after:
-                maps.append(_on_grid(x, shapes[i]))
+                maps.append(on_grid(x, shapes[i]))
         if not self.norms:
             return maps
         return [self.get_submodule(name)(map_BCHW) for name, map_BCHW in zip(self.norms, maps, strict=True)]
 
     def _shapes(self, x_BCHW: Tensor) -> list[Grid | Tokens]:
         """What stem and stages leave of these pictures; ShapeError where they cannot be read, before a layer runs."""
-        if x_BCHW.ndim != 4 or x_BCHW.shape[1] != self.arch.image.c:
-            raise ShapeError(
-                f"{self.arch.name} reads (batch, {self.arch.image.c}, height, width), not {tuple(x_BCHW.shape)}; "
-                "create_model(..., in_chans=) changes the channels"
-            )
+        check_pictures(self.arch, x_BCHW)
         (h, w), own = x_BCHW.shape[2:], (self.arch.image.h, self.arch.image.w)
         compiled = torch.compiler.is_compiling()  # then sides may be symbols; grids need none, and tokens their own
         if (h, w) != own and (self._one_size or (compiled and any(isinstance(s, Tokens) for s in self._own))):
@@ -123,7 +121,7 @@ class Pyramid(nn.Module):
             return self._own
         size = int(h), int(w)
         if size not in self._known:
-            if len(self._known) >= _REMEMBERED:
+            if len(self._known) >= REMEMBERED:
                 self._known.clear()
             self._known[size] = _left(adapt(self.arch, size=size))
         return self._known[size]
@@ -141,18 +139,20 @@ def _left(arch: Architecture) -> list[Grid | Tokens]:
     return left
 
 
-def _chosen(arch: Architecture, asked: Sequence[int] | None) -> tuple[int, ...]:
-    every = levels_of(arch)
+def chosen(name: str, there: Sequence[str], asked: Sequence[int] | None) -> tuple[int, ...]:
+    """The indices asked for, from 0 or backwards from -1, in ascending order; None asks for all. ShapeError lists what is
+    there where one is not, is asked for twice, or none is asked for."""
     if asked is None:
-        return tuple(range(len(every)))
-    chosen = {i % len(every) for i in asked if -len(every) <= i < len(every)}
-    if not chosen or len(chosen) != len(asked):
-        there = ", ".join(f"{i} (stride {level.stride})" for i, level in enumerate(every))
-        raise ShapeError(f"{arch.name} has level {there}; choose from them, each once, not {asked}")
-    return tuple(sorted(chosen))
+        return tuple(range(len(there)))
+    found = {i % len(there) for i in asked if -len(there) <= i < len(there)}
+    if not found or len(found) != len(asked):
+        listed = ", ".join(f"{i} ({what})" for i, what in enumerate(there))
+        raise ShapeError(f"{name} has level {listed}; choose from them, each once, not {asked}")
+    return tuple(sorted(found))
 
 
-def _on_grid(x: Tensor, shape: Grid | Tokens) -> Tensor:
+def on_grid(x: Tensor, shape: Grid | Tokens) -> Tensor:
+    """A grid as it is; tokens back on theirs, without class tokens."""
     if isinstance(shape, Tokens):
-        return x[:, shape.extra :].mT.unflatten(2, (shape.h, shape.w))
+        x = x[:, shape.extra :].mT.unflatten(2, (shape.h, shape.w))
     return x

@@ -1,4 +1,4 @@
-"""What lies in the folder of a search, as figures and one page: reads plain files, and knows neither training nor searching."""
+"""Figures and one page of what is in the folder of a search. It reads plain files and imports neither training nor searching."""
 
 from glocal.reporting.candidates import draw_candidates, draw_front
 from glocal.reporting.locality import Locality, letters, locality

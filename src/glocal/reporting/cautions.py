@@ -1,48 +1,52 @@
-"""What one must know before believing the numbers of a search: how often pictures chose, and what they cannot tell."""
+"""What a reader must know before trusting the numbers of a search: how often pictures were used, and what they cannot tell."""
 
-from shlex import quote
+from glocal.command_line import command
+from glocal.reporting.level_folder import Finalist, LevelFolder
+from glocal.reporting.search_folder import SearchFolder
 
-from glocal.reporting.search_folder import Finalist, Level, SearchFolder
-
-BEHIND = 0.02  # accuracy by which a supernet's largest path is far behind its median one: our choice
+FAR_BEHIND = 0.02  # accuracy by which a supernet's largest path must not be below its median one: our choice
 
 
-def looks(search: SearchFolder) -> int:
-    """How often the held-out pictures were looked at: once a measured candidate and trained finalist, twice a ranked network."""
+def evaluations(search: SearchFolder) -> int:
+    """How often networks were evaluated on the held-out pictures: once for each candidate and trained finalist, twice for each
+    network of `glocal rank`."""
     return sum(
-        len(level.measured) + sum(f.accuracy is not None for f in level.finalists) + 2 * len(level.ranked)
+        len(level.evaluated) + sum(f.accuracy is not None for f in level.finalists) + 2 * len(level.ranked)
         for level in search.levels
     )
 
 
 def cautions(search: SearchFolder) -> list[str]:
-    """Sentences, the gravest first."""
-    told, pictures = [], max((row.n for level in search.levels for row in level.measured), default=0)
+    """Sentences, the most important first."""
+    sentences = []
+    pictures = max((row.n for level in search.levels for row in level.evaluated), default=0)
     if search.winner is None:
-        told.append(
-            "The search has not ended: there is no winner yet, and all below is what it had when this page was made."
+        sentences.append(
+            "The search has not ended: there is no winner yet, and everything below is as it was when this page was made."
         )
-    if n := looks(search):
-        where = {"test": ": the test split", "val": ": the source's own val", "": ", and this source set none aside"}[
-            search.aside
-        ]
-        told.append(
-            f"The {pictures:,} held-out pictures were looked at {n:,} times to choose networks, so what the winner reaches on "
-            f"them is an optimistic estimate. Only pictures that took no part say how good it is{where}."
+    if n := evaluations(search):
+        unused = {
+            "test": ": the test split",
+            "val": ": the source's own val",
+            "": ", and this source has no others",
+        }[search.unused_split]
+        sentences.append(
+            f"The {pictures:,} held-out pictures were used {n:,} times to choose among networks, so the winner's accuracy on "
+            f"them is optimistic. Only pictures that took no part tell how good it is{unused}."
         )
     for level in search.levels:
-        told += [
+        sentences += [
             f"{level.name}: {text}"
             for text in (_supernet(level), _finalists(level.finalists), _rank(level, search))
             if text
         ]
-    return told
+    return sentences
 
 
-def _supernet(level: Level) -> str:
+def _supernet(level: LevelFolder) -> str:
     last = level.supernet[-1] if level.supernet else {}
     largest, median = last.get("val_top1_max", 1.0), last.get("val_top1_median", 0.0)
-    if largest > median - BEHIND:
+    if largest > median - FAR_BEHIND:
         return ""
     return (
         f"the supernet's largest path ({largest:.2%}) is behind its median path ({median:.2%}): it has not been trained enough "
@@ -59,22 +63,21 @@ def _finalists(finalists: list[Finalist]) -> str:
         return ""
     places = ", ".join(map(str, near))
     return (
-        f"the 95 % intervals of the winner and of the finalists in place {places} overlap: whether it is the best of them, these "
-        "pictures cannot tell. Another seed may choose another."
+        f"the 95 % intervals of the winner and of the finalists in place {places} overlap: these pictures cannot tell whether it "
+        "is the best of them. Another seed may choose another."
     )
 
 
-def _rank(level: Level, search: SearchFolder) -> str:
+def _rank(level: LevelFolder, search: SearchFolder) -> str:
     if level.rank is None:
-        measure = f"glocal rank {quote(str(search.path))} --level {level.name}"
-        told = f"how far the supernet's order can be trusted was not measured; {measure} does."
-        return told if level.finalists else ""
-    gain = level.rank.get("gain") or {}
-    low, high = gain.get("low"), gain.get("high")
+        measure = command("rank", search.path, options=[("--level", level.name)])
+        text = f"how far the supernet's order can be trusted was not measured; {measure} measures it."
+        return text if level.finalists else ""
+    low, high = level.rank.gain.low, level.rank.gain.high
     if low is None or high is None or low <= 0 <= high:
-        return "whether the supernet ranks networks better than their multiply-adds alone do, the networks trained cannot tell."
-    return (
-        ""
-        if low > 0
-        else "the supernet ranks networks worse than their multiply-adds alone do; do not trust its order."
-    )
+        return (
+            "these networks cannot tell whether the supernet ranks networks better than their multiply-adds alone do."
+        )
+    if low > 0:
+        return ""
+    return "the supernet ranks networks worse than their multiply-adds alone do; do not trust its order."

@@ -5,22 +5,45 @@ from html import escape
 from typing import Any
 
 from glocal.intervals import wilson
-from glocal.reporting.candidates import priced_rows
-from glocal.reporting.figures import BLUE, GREY, ORANGE, VERMILLION, cost_named, priced
-from glocal.reporting.search_folder import Level, Row, pareto
+from glocal.reporting.candidates import Limit, rows_with_cost
+from glocal.reporting.figures import BLUE, GREY, ORANGE, VERMILLION, Cost, cost_named, with_unit
+from glocal.reporting.level_folder import Finalist, LevelFolder, Row, pareto
 
 Plot = dict[str, Any]
 
 
-def candidates_plot(level: Level, cost: str, limits: tuple[float | None, float | None]) -> Plot:
-    """Every candidate with what it answered, under the pointer; front, limits, finalists."""
-    rows, told = priced_rows(level, cost), cost_named(cost)
-    front = pareto(rows, cost)
-    shown = [f for f in level.finalists if f.supernet_accuracy is not None and cost in f.costs]
-    dots = {
+def candidates_plot(level: LevelFolder, cost: str, limits: Limit) -> Plot:
+    """Every candidate, with its answers under the pointer; the front, the limits and the finalists."""
+    rows, kind = rows_with_cost(level, cost), cost_named(cost)
+    finalists = [f for f in level.finalists if f.supernet_accuracy is not None and cost in f.costs]
+    lines = [
+        {
+            "type": "line",
+            "x0": limit / kind.scale,
+            "x1": limit / kind.scale,
+            "yref": "paper",
+            "y0": 0,
+            "y1": 1,
+            "line": {"color": VERMILLION, "dash": "dash"},
+        }
+        for limit in limits
+        if limit is not None
+    ]
+    layout = _layout(f"{kind.title}, {kind.unit}", "accuracy with the supernet's weights, %")
+    traces = [
+        _candidates(rows, cost, kind),
+        _front(pareto(rows, cost), cost, kind),
+        _finalists(finalists, cost, kind),
+    ]
+    return {"data": traces, "layout": {**layout, "shapes": lines}}
+
+
+def _candidates(rows: Sequence[Row], cost: str, kind: Cost) -> Plot:
+    ticks = _whole(len({row.generation for row in rows}))
+    return {
         "name": "candidates",
         "mode": "markers",
-        "x": [row.costs[cost] / told.scale for row in rows],
+        "x": [row.costs[cost] / kind.scale for row in rows],
         "y": [100 * (row.accuracy or 0) for row in rows],
         "text": [_hover(row) for row in rows],
         "hoverinfo": "text",
@@ -30,64 +53,55 @@ def candidates_plot(level: Level, cost: str, limits: tuple[float | None, float |
             "color": [row.generation for row in rows],
             "colorscale": "Viridis",
             "reversescale": True,
-            "colorbar": {"title": {"text": "generation"}, "thickness": 14, **_whole(len({r.generation for r in rows}))},
+            "colorbar": {"title": {"text": "generation"}, "thickness": 14, **ticks},
         },
     }
-    stairs = {
+
+
+def _front(front: Sequence[Row], cost: str, kind: Cost) -> Plot:
+    return {
         "name": "Pareto front",
         "mode": "lines",
         "line": {"shape": "hv", "color": "black", "width": 1.5},
-        "x": [row.costs[cost] / told.scale for row in front],
+        "x": [row.costs[cost] / kind.scale for row in front],
         "y": [100 * (row.accuracy or 0) for row in front],
         "hoverinfo": "skip",
     }
-    rings = {
+
+
+def _finalists(finalists: Sequence[Finalist], cost: str, kind: Cost) -> Plot:
+    return {
         "name": "finalists",
         "mode": "markers",
-        "x": [f.costs[cost] / told.scale for f in shown],
-        "y": [100 * (f.supernet_accuracy or 0) for f in shown],
+        "x": [f.costs[cost] / kind.scale for f in finalists],
+        "y": [100 * (f.supernet_accuracy or 0) for f in finalists],
         "hoverinfo": "skip",
         "marker": {
-            "symbol": ["star" if f.winner else "circle-open" for f in shown],
-            "size": [15 if f.winner else 13 for f in shown],
+            "symbol": ["star" if f.winner else "circle-open" for f in finalists],
+            "size": [15 if f.winner else 13 for f in finalists],
             "color": VERMILLION,
             "line": {"width": 2, "color": VERMILLION},
         },
     }
-    edges = [limit / told.scale for limit in limits if limit is not None]
-    shapes = [
-        {
-            "type": "line",
-            "x0": x,
-            "x1": x,
-            "yref": "paper",
-            "y0": 0,
-            "y1": 1,
-            "line": {"color": VERMILLION, "dash": "dash"},
-        }
-        for x in edges
-    ]
-    layout = _layout(f"{told.said}, {told.unit}", "accuracy with the supernet's weights, %")
-    return {"data": [dots, stairs, rings], "layout": {**layout, "shapes": shapes}}
 
 
 def _hover(row: Row) -> str:
     low, high = wilson(row.accuracy or 0, row.n)
-    said = ", ".join(f"{priced(name, value)} {cost_named(name).said}" for name, value in row.costs.items())
+    costs = ", ".join(f"{with_unit(name, value)} {cost_named(name).title}" for name, value in row.costs.items())
     return (
         f"<b>{'-'.join(map(str, row.answers))}</b><br>{row.accuracy:.2%} ({low:.2%} to {high:.2%}, {row.n:,} pictures)"
-        f"<br>{said}<br>generation {row.generation}, {escape(row.origin)}"
+        f"<br>{costs}<br>generation {row.generation}, {escape(row.origin)}"
     )
 
 
 def supernet_plot(rows: Sequence[dict[str, float]]) -> Plot:
-    """Training loss, and the accuracies of the paths that were watched, over the epochs."""
+    """Training loss, and the accuracies of the monitored paths, over the epochs."""
     x = [row["epoch"] + 1 for row in rows]
-    named = {"val_top1_min": "smallest path", "val_top1_median": "median", "val_top1_max": "largest path"}
+    names = {"val_top1_min": "smallest path", "val_top1_median": "median", "val_top1_max": "largest path"}
     data = [
-        _line(x, [100 * row[name] for row in rows], said, colour=colour)
-        for (name, said), colour in zip(named.items(), (ORANGE, BLUE, VERMILLION), strict=True)
-        if all(name in row for row in rows)
+        _line(x, [100 * row[column] for row in rows], name, colour=colour)
+        for (column, name), colour in zip(names.items(), (ORANGE, BLUE, VERMILLION), strict=True)
+        if all(column in row for row in rows)
     ]
     if all("train_loss" in row for row in rows):
         loss = _line(x, [row["train_loss"] for row in rows], "training loss", colour=GREY)
@@ -99,13 +113,13 @@ def supernet_plot(rows: Sequence[dict[str, float]]) -> Plot:
         "tickmode": "auto",
         "title": {"text": "training loss"},
     }
-    layout = _layout("epoch", "watched paths, top-1, %")
+    layout = _layout("epoch", "monitored paths, top-1, %")
     layout["xaxis"] |= _whole(len(rows))
     return {"data": data, "layout": {**layout, "yaxis2": right, "margin": {**layout["margin"], "r": 70}}}
 
 
 def rank_plot(ranked: Sequence[tuple[float, float]]) -> Plot:
-    """Networks judged with the supernet's weights and trained alone."""
+    """Networks evaluated with the supernet's weights, and trained alone."""
     dots = {
         "mode": "markers",
         "x": [100 * x for x, _ in ranked],
@@ -128,7 +142,7 @@ def _line(x: Sequence[float], y: Sequence[float], name: str, *, colour: str) -> 
 
 
 def _whole(n: int) -> Plot:
-    """Ticks at whole numbers, which plotly leaves between few."""
+    """Ticks at whole numbers only; plotly adds others between few of them."""
     return {"dtick": 1} if n <= 10 else {}
 
 

@@ -1,7 +1,7 @@
-"""How local and how global each block of an architecture is, read off the ops it spells. Drawing it is in `network_picture`.
+"""How local or global each block of an architecture is, computed from its ops. `network_picture` draws it.
 
-The measures are ours. For GLiT's blocks `share` is G / (G + L), the share of global heads (Chen et al. 2021), and
-the letters of GLiT-Tiny are those that its authors released.
+The measures are ours. For GLiT's blocks `share` is G / (G + L), the share of global heads (Chen et al. 2021), and the letters of
+GLiT-Tiny are those that its authors released.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,6 @@ from typing import Literal
 from glocal.design import (
     Act,
     Architecture,
-    AreaAttention,
     Attention,
     Conv,
     Conv1d,
@@ -22,7 +21,6 @@ from glocal.design import (
     Linear,
     Op,
     Part,
-    Pool,
     Sentence,
     Shape,
     Split,
@@ -36,12 +34,12 @@ Kind = Literal["global", "local", "mixed"]
 
 @dataclass(frozen=True)
 class Strand:
-    """Some of a block's channels, and all the positions that one position of them reads.
+    """Some of a block's channels, and the positions from which one position of them computes.
 
     share: of the block's channels.
-    everywhere: they attend to all positions.
-    rows, columns: else the window, in positions of the shape that the block leaves; along the tokens it has one row.
-    attention: the window is an area of attention.
+    everywhere: whether they attend to all positions.
+    rows, columns: otherwise the window, in positions of the block's output; along tokens it has one row.
+    attention: whether the window is an area of attention.
     heads, head_dim: of the attention.
     kernel: of the largest convolution.
     expansion: channels inside the depthwise convolution over those outside (GLiT's E).
@@ -60,11 +58,11 @@ class Strand:
 
 @dataclass(frozen=True)
 class Locality:
-    """One block.
+    """How local or global one block is.
 
     share: of its channels that attend to all positions, 0 to 1.
-    seen: the share of all positions that one position reads, the mean over the channels: 1 for attention, the window over the
-        number of positions for convolutions and for attention in areas, which so lies in between.
+    seen: the share of all positions from which one position computes, as the mean over the channels: 1 for global attention; the
+        window over the number of positions for convolutions and for attention in areas.
     stride: pixels of the picture from one position to the next.
     feed: inner width of the feed-forward over its outer one (GLiT's d_z); None where there is none.
     """
@@ -91,14 +89,14 @@ class Locality:
 def locality(arch: Architecture) -> tuple[Locality, ...]:
     """The blocks in forward order, without stem, downsampling and head.
 
-    Squeeze-excite and norms, which weigh channels by what the whole picture holds, move nothing between positions and do
-    not count. Pooling and the strides of a shortcut count as windows.
+    Squeeze-and-excitation and norms do not count: they weigh channels by statistics of the whole picture, but move nothing from
+    one position to another. Pooling and the strides of a shortcut count as windows.
     """
     return tuple(_block(path, part, arch.image.h) for path, part in parts(arch) if ".blocks." in path)
 
 
 def letters(arch: Architecture) -> str:
-    """A letter a block: G where all heads look globally, L where none does, X where they are mixed."""
+    """A letter for each block: G where all heads attend globally, L where none does, X where they are mixed."""
     return "".join({"global": "G", "local": "L", "mixed": "X"}[block.kind] for block in locality(arch))
 
 
@@ -112,7 +110,7 @@ def _block(path: str, part: Part, picture: int) -> Locality:
 
 
 def _strands(sentence: Sentence, s: Shape) -> tuple[Strand, ...]:
-    """What becomes of all channels along a sentence. Two Splits in a row would be taken for independent of each other."""
+    """All channels along a sentence. Two Splits in a row are treated as independent of each other."""
     strands: tuple[Strand, ...] = (Strand(1.0),)
     outside = read(sentence, s).c
     for _, op, given in steps(sentence, s):
@@ -123,31 +121,27 @@ def _strands(sentence: Sentence, s: Shape) -> tuple[Strand, ...]:
 
 
 def _of(op: Op, s: Shape, outside: int) -> tuple[Strand, ...]:
-    """What one op reads, in positions of what it leaves. `outside` is the width that its sentence leaves."""
-    if isinstance(op, AreaAttention):
-        return (Strand(1.0, False, op.rows, op.columns, True, op.heads, op.head_dim),)
-    if isinstance(op, Attention):
-        return (Strand(1.0, True, heads=op.heads, head_dim=op.head_dim),)
-    if isinstance(op, Depthwise | Conv | Pool):
-        window = 1 + (op.kernel - 1) / op.stride
-        kernel = 0 if isinstance(op, Pool) else op.kernel
-        expansion = s.c / outside if isinstance(op, Depthwise) else None
-        return (Strand(1.0, False, window, window, kernel=kernel, expansion=expansion),)
-    if isinstance(op, Depthwise1d | Conv1d):
-        expansion = s.c / outside if isinstance(op, Depthwise1d) else None
-        return (Strand(1.0, False, 1, op.kernel, kernel=op.kernel, expansion=expansion),)
-    inside = op.inside(s)
+    """What one op reads, in positions of its output. `outside` is the width of its sentence's output."""
     if isinstance(op, Split):
         return tuple(
             replace(strand, share=strand.share * given.c / s.c)
-            for _, sentence, given in inside
+            for _, sentence, given in op.inside(s)
             for strand in _strands(sentence, given)
         )
-    return _strands(inside[0][1], s) if inside else (Strand(1.0),)  # of a Residual, its branch
+    if inside := op.inside(s):
+        return _strands(inside[0][1], s)  # of a Residual, its branch
+    window = op.window(s)
+    rows, columns = window or (1, 1)
+    strand = Strand(1.0, window is None, rows, columns)
+    if isinstance(op, Attention):
+        return (replace(strand, attention=not strand.everywhere, heads=op.heads, head_dim=op.head_dim),)
+    if isinstance(op, Depthwise | Depthwise1d):
+        return (replace(strand, kernel=op.kernel, expansion=s.c / outside),)
+    return (replace(strand, kernel=op.kernel),) if isinstance(op, Conv | Conv1d) else (strand,)
 
 
 def _then(a: Strand, b: Strand, stride: float) -> Strand:
-    """What is read where b follows a and steps over `stride` positions that a leaves."""
+    """What is read where b follows a, with a stride of `stride` positions of a's output."""
     return Strand(
         a.share * b.share,
         a.everywhere or b.everywhere,
@@ -162,10 +156,10 @@ def _then(a: Strand, b: Strand, stride: float) -> Strand:
 
 
 def _feeds(sentence: Sentence, s: Shape) -> Iterator[float]:
-    """Of every two dense layers with an activation between, the inner width over the outer."""
-    said = [step for step in steps(sentence, s) if not isinstance(step[1], Dropout)]
-    for i, (_, op, given) in enumerate(said):
-        after = [type(later) for _, later, _ in said[i + 1 : i + 3]]
+    """The inner width over the outer, of every two dense layers with an activation between them."""
+    ops = [step for step in steps(sentence, s) if not isinstance(step[1], Dropout)]
+    for i, (_, op, given) in enumerate(ops):
+        after = [type(later) for _, later, _ in ops[i + 1 : i + 3]]
         if isinstance(op, Linear) and after == [Act, Linear]:
             yield op.width / given.c
         for _, inner, at in op.inside(given):

@@ -1,6 +1,6 @@
 """A network as a row of blocks, each divided into its global and its local heads, in the manner of GLiT's Figure 5.
 
-All that is drawn is read off the ops that the blocks spell, so that every word of every family has its picture.
+Everything is computed from the ops of the blocks' sentences, so that the words of every family can be drawn.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from glocal.design import Architecture, Grid, Part, Shape, Tokens, cost, parts
 from glocal.design.cost import part_cost
 from glocal.design.text import count
-from glocal.reporting.figures import BLUE, GREEN, GREY, VERMILLION, canvas, figure_at, saved
+from glocal.reporting.figures import BLUE, GREEN, GREY, VERMILLION, canvas, figure_at, rendered
 from glocal.reporting.locality import Locality, Strand, letters, locality
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 A_LINE = 14  # blocks side by side; more begin another line
-# Inches: a column and the gap before a stage; heights of what is above, the channels, the feed-forward and the costs, and
-# between two lines.
+# In inches: the width of a column, the gap before a stage, the heights of the bracket, the channels, the feed-forward and the
+# costs, and the gap between two lines.
 COLUMN, GAP, ABOVE, HEADS, FEED, COST, BETWEEN = 0.86, 0.22, 0.66, 1.5, 0.3, 0.62, 0.2
 LEFT, TOP, LEGEND = 0.75, 0.55, 0.75
 NOTE = (
@@ -34,7 +34,7 @@ INSIDE: dict[str, Any] = {"fontsize": 7.5, "ha": "center", "va": "center", "line
 
 @dataclass(frozen=True)
 class _Column:
-    """A block, whether it is the `first` of its stage, and whether it must be `named`, as its stage has several words."""
+    """A block; whether it is the `first` of its stage, and whether it is `named`, because its stage has several words."""
 
     number: int
     part: Part
@@ -61,11 +61,11 @@ def network_svg(arch: Architecture) -> str:
     lines = _lines(arch)
     with canvas(*_size(lines)) as figure:
         _draw(figure, arch, lines)
-        return saved(figure, ".svg").decode()
+        return rendered(figure, ".svg").decode()
 
 
 def _lines(arch: Architecture) -> list[list[_Column]]:
-    """The blocks, as many lines as they need, equally long where that is possible."""
+    """The blocks on as many lines as they need, of equal length where possible."""
     blocks = iter(locality(arch))
     columns: list[_Column] = []
     stage = -1
@@ -85,12 +85,12 @@ def _size(lines: Sequence[Sequence[_Column]]) -> tuple[float, float]:
 
 
 def _apart(column: _Column, line: Sequence[_Column]) -> bool:
-    """Whether there is a gap before a column: at the start of a stage and of a line."""
+    """Whether there is a gap before a column: at the start of a stage or of a line."""
     return column.first or column is line[0]
 
 
 def _feed(lines: Sequence[Sequence[_Column]]) -> float:
-    """Height of the row of feed-forwards, which a network may be without."""
+    """The height of the row of feed-forwards; 0 for a network that has none."""
     return FEED + 0.08 if any(column.block.feed is not None for line in lines for column in line) else 0.0
 
 
@@ -106,10 +106,8 @@ def _draw(figure: "Figure", arch: Architecture, lines: Sequence[Sequence[_Column
     axes.set_axis_off()
     total = cost(arch)
     axes.text(0.2, 0.28, arch.name, fontsize=13, weight="bold", va="center")
-    said = (
-        f"{count(total.params)} weights, {count(total.macs)} multiply-adds, pictures of {arch.image.h}×{arch.image.w}"
-    )
-    axes.text(width - 0.2, 0.28, said, fontsize=9, va="center", ha="right", color="#333333")
+    size = f"{count(total.params)} parameters, {count(total.macs)} multiply-adds, pictures of {arch.image.h}×{arch.image.w}"
+    axes.text(width - 0.2, 0.28, size, fontsize=9, va="center", ha="right", color="#333333")
     most = max((part_cost(c.part).macs for line in lines for c in line), default=0)
     feed = _feed(lines)
     for i, line in enumerate(lines):
@@ -126,19 +124,19 @@ def _draw(figure: "Figure", arch: Architecture, lines: Sequence[Sequence[_Column
 
 
 def _row_names(axes: "Axes", y: float, *, feed: float) -> None:
-    said = ("channels", HEADS / 2), ("multiply-\nadds", HEADS + feed + COST / 2)
-    for text, below in (*said, ("feed-\nforward", HEADS + (feed + 0.08) / 2)) if feed else said:
+    names = ("channels", HEADS / 2), ("multiply-\nadds", HEADS + feed + COST / 2)
+    for text, below in (*names, ("feed-\nforward", HEADS + (feed + 0.08) / 2)) if feed else names:
         axes.text(LEFT, y + below, text, fontsize=7.5, ha="right", va="center", color=GREY)
 
 
 def _stage(axes: "Axes", x: float, y: float, here: Sequence[_Column]) -> None:
-    """The bracket over the blocks of a stage, with their word, if it is one, and the shape that they leave."""
+    """The bracket over the blocks of a stage, with their word, if they have only one, and the shape of their output."""
     end = x + len(here) * COLUMN - 0.06
     axes.plot([x, x, end, end], [y + 0.49, y + 0.41, y + 0.41, y + 0.49], color=GREY, lw=0.9)
     word = "" if here[0].named else here[0].word
-    middle, above = (x + end) / 2, word if len(here) > 1 else _broken(word)
+    middle, above = (x + end) / 2, word if len(here) > 1 else _on_two_lines(word)
     axes.text(middle, y + 0.24, above, fontsize=7.5, ha="center", va="bottom", linespacing=1)
-    shape = _said(here[0].part.left, short=len(here) == 1)
+    shape = _shape(here[0].part.left, short=len(here) == 1)
     axes.text(middle, y + 0.32, shape, fontsize=7.5, color=GREY, ha="center", va="center")
 
 
@@ -149,13 +147,13 @@ def _block(axes: "Axes", x: float, y: float, column: _Column, *, feed: float, mo
     for strand in column.block.strands:
         tall = HEADS * strand.share
         _box(axes, x, top, wide, tall, _colour(strand))
-        for i in range(1, heads := _heads(column, strand)):  # notches, which leave the letters alone
+        for i in range(1, heads := _heads(column, strand)):  # notches at the sides, so that the text stays readable
             at = top + i * tall / heads
             axes.hlines([at, at], [x, x + wide - 0.06], [x + 0.06, x + wide], color="white", lw=0.8)
         axes.text(x + wide / 2, top + tall / 2, _inside(strand, tall), color="white", **INSIDE)
         if column.named and strand is widest:
             word: dict[str, Any] = {"fontsize": 6.5, "ha": "center", "va": "top", "style": "italic"}
-            axes.text(x + wide / 2, top + 0.07, _broken(column.word), color="white", **word)
+            axes.text(x + wide / 2, top + 0.07, _on_two_lines(column.word), color="white", **word)
         top += tall
     if column.block.feed is not None:
         _box(axes, x, top + 0.08, wide, FEED, "#E4E4E4")
@@ -167,7 +165,7 @@ def _block(axes: "Axes", x: float, y: float, column: _Column, *, feed: float, mo
     axes.text(x + wide / 2, y - 0.09, str(column.number), fontsize=7.5, ha="center", va="center", color=GREY)
 
 
-def _broken(word: str) -> str:
+def _on_two_lines(word: str) -> str:
     """A long word on two lines, broken before its last capital."""
     return re.sub(r"(?<=.)(?=[A-Z][a-z]+$)", "\n", word) if len(word) > 9 else word
 
@@ -183,13 +181,13 @@ def _colour(strand: Strand) -> str:
 
 
 def _heads(column: _Column, strand: Strand) -> int:
-    """How many heads a strand has; a convolution in a block without heads is one."""
+    """The number of heads of a strand; a convolution in a block without heads counts as one."""
     local = getattr(column.part.word, "local", 0)
     return strand.heads or (local if isinstance(local, int) else 0) or 1
 
 
 def _inside(strand: Strand, tall: float) -> str:
-    """The fields in the paper's letters (Table 2), as many lines as there is room for."""
+    """The fields with the paper's letters (Table 2), on as many lines as fit."""
     return "\n".join(list(_fields(strand))[: max(1, int(tall / 0.145))])
 
 
@@ -206,7 +204,7 @@ def _fields(strand: Strand) -> Iterator[str]:
         yield f"{strand.heads} heads" if strand.heads > 1 else "1 head"
 
 
-def _said(shape: Shape, *, short: bool = False) -> str:
+def _shape(shape: Shape, *, short: bool = False) -> str:
     if isinstance(shape, Tokens):
         extra = f" + {shape.extra}" if shape.extra else ""
         return f"{shape.c}, {shape.h}×{shape.w}" if short else f"{shape.c} wide, {shape.h}×{shape.w}{extra} tokens"
@@ -217,15 +215,15 @@ def _said(shape: Shape, *, short: bool = False) -> str:
 
 def _legend(axes: "Axes", arch: Architecture, height: float) -> None:
     strands = {_colour(strand) for block in locality(arch) for strand in block.strands}
-    told = ((BLUE, "look everywhere"), (GREEN, "attend within an area"), (VERMILLION, "convolve nearby"))
+    meanings = ((BLUE, "attend globally"), (GREEN, "attend within an area"), (VERMILLION, "convolve locally"))
     x, y = LEFT, height - 0.6
-    for colour, text in told:
+    for colour, text in meanings:
         if colour in strands:
             _box(axes, x, y - 0.07, 0.2, 0.14, colour)
             axes.text(x + 0.26, y, text, fontsize=8, va="center")
             x += 1.75
     sequence = letters(arch)
     runs = ((letter, len(list(run))) for letter, run in groupby(sequence))
-    said = " ".join(sequence) if len(sequence) < 17 else " ".join(f"{n} {letter}" for letter, n in runs)
-    axes.text(x, y, f"{said}   (all heads global, all local, or some of each: X)", fontsize=7, va="center", color=GREY)
+    text = " ".join(sequence) if len(sequence) < 17 else " ".join(f"{n} {letter}" for letter, n in runs)
+    axes.text(x, y, f"{text}   (all heads global, all local, or some of each: X)", fontsize=7, va="center", color=GREY)
     axes.text(LEFT, height - 0.26, NOTE, fontsize=7, va="center", color=GREY)

@@ -1,4 +1,4 @@
-"""All figures of a search at once, as files in its plots/: for a paper, or where no page can be opened."""
+"""All figures of a search as files in its plots/, for a paper or where no page can be opened."""
 
 from os import PathLike
 from pathlib import Path
@@ -9,7 +9,7 @@ from glocal.reporting.search_folder import SearchFolder
 
 
 def draw_search(folder: str | PathLike[str], *, cost: str | None = None) -> list[Path]:
-    """Draws LEVEL-candidates.png and LEVEL-front.png of each level with candidates, and winner.png; returns what was drawn.
+    """Draws LEVEL-candidates.png and LEVEL-front.png for each level that has candidates, and winner.png; returns their paths.
 
     cost: as in `write_report`.
     """
@@ -17,7 +17,7 @@ def draw_search(folder: str | PathLike[str], *, cost: str | None = None) -> list
     against, plots = cost or search.cost, search.path / "plots"
     drawn = []
     for level in search.levels:
-        if level.measured:
+        if level.evaluated:
             drawn += [plots / f"{level.name}-candidates.png", plots / f"{level.name}-front.png"]
             draw_candidates(level.path, drawn[-2], cost=against)
             draw_front(level.path, drawn[-1], cost=against)

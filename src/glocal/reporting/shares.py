@@ -6,15 +6,18 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from glocal.design import Architecture, OneOf, Stage
-from glocal.design.space import asked
-from glocal.reporting.search_folder import Row
+from glocal.design.space import questions_by_name
+from glocal.reporting.level_folder import Row
 
 BEST = 10
+
+Answered = dict[str, int]  # a candidate's answer to each question, by the question's name
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Of the candidates to which a question was put, the shares with one trait; None where no best candidate was asked."""
+    """The share of candidates with one trait, among those to which the question applies. best: among the best of them; None
+    where it applies to none of those."""
 
     everyone: float
     best: float | None
@@ -22,60 +25,61 @@ class Cell:
 
 @dataclass(frozen=True)
 class Shares:
-    """A table: `columns` are traits, such as "kernel", with their values; `rows` the questions, with a cell or None a value."""
+    """A table: `columns` are traits, such as "kernel", with their values; `rows` the questions, with a cell or None for each
+    value."""
 
     columns: tuple[tuple[str, tuple[str, ...]], ...]
     rows: tuple[tuple[str, tuple[Cell | None, ...]], ...]
     best: int
 
 
-def shares(space: Architecture, candidates: Sequence[Row]) -> Shares:
-    """Questions that an answer makes moot count the candidates alone to which they are put. Only measured candidates count."""
-    known = sorted((row for row in candidates if row.accuracy is not None), key=lambda row: -(row.accuracy or 0))
-    names = list(asked(space))
-    told = {name: _traits(question) for name, question in asked(space).items()}
+def shares(space: Architecture, evaluated: Sequence[Row]) -> Shares:
+    """The shares among evaluated candidates. A question inside an option counts only candidates that took that option."""
+    ranked = sorted(evaluated, key=lambda row: -(row.accuracy or 0))
+    traits = {name: _traits(question) for name, question in questions_by_name(space).items()}
     values: dict[str, dict[str, None]] = {}
-    for options in told.values():
+    for options in traits.values():
         for option in options:
             for trait, value in option.items():
                 values.setdefault(trait, {})[value] = None
     columns = tuple((trait, tuple(sorted(found, key=_natural))) for trait, found in values.items())
-    sheets = [dict(zip(names, row.answers, strict=True)) for row in known]
+    answered = [dict(zip(traits, row.answers, strict=True)) for row in ranked]
 
-    def share(name: str, trait: str, value: str, among: Sequence[dict[str, int]]) -> float | None:
-        put = [sheet[name] for sheet in among if _live(name, sheet)]
-        return sum(told[name][answer].get(trait) == value for answer in put) / len(put) if put else None
+    def share(name: str, trait: str, value: str, among: Sequence[Answered]) -> float | None:
+        taken = [answers[name] for answers in among if _applies(name, answers)]
+        return sum(traits[name][option].get(trait) == value for option in taken) / len(taken) if taken else None
 
     def cell(name: str, trait: str, value: str) -> Cell | None:
-        if not any(option.get(trait) == value for option in told[name]):
+        if not any(option.get(trait) == value for option in traits[name]):
             return None
-        everyone = share(name, trait, value, sheets)
-        return None if everyone is None else Cell(everyone, share(name, trait, value, sheets[:BEST]))
+        everyone = share(name, trait, value, answered)
+        return None if everyone is None else Cell(everyone, share(name, trait, value, answered[:BEST]))
 
-    rows = ((name, tuple(cell(name, trait, value) for trait, found in columns for value in found)) for name in names)
-    return Shares(columns, tuple(rows), min(BEST, len(known)))
+    rows = ((name, tuple(cell(name, trait, value) for trait, found in columns for value in found)) for name in traits)
+    return Shares(columns, tuple(rows), min(BEST, len(ranked)))
 
 
 def option_names(question: OneOf) -> list[str]:
-    """Each option by what tells it from the others: "kernel 31, expansion 2"."""
+    """Each option by what distinguishes it from the others: "kernel 31, expansion 2"."""
     return [
         ", ".join(f"{trait} {value}" for trait, value in option.items()) or "as it is" for option in _traits(question)
     ]
 
 
 def _traits(question: OneOf) -> list[dict[str, str]]:
-    """Of each option its word, and the fields that tell it from others of that word; its number where that is not enough."""
+    """For each option its word, and the fields that distinguish it from others of that word; its number where that is not
+    enough."""
     kinds = [_kind(option) for option in question.options]
     every = [_fields(option) for option in question.options]
-    told = []
-    for kind, said in zip(kinds, every, strict=True):
+    traits = []
+    for kind, values in zip(kinds, every, strict=True):
         same = [other for k, other in zip(kinds, every, strict=True) if k == kind]
-        varied = {name: value for name, value in said.items() if len({other.get(name) for other in same}) > 1}
+        varied = {name: value for name, value in values.items() if len({other.get(name) for other in same}) > 1}
         several = len(set(kinds)) > 1
-        told.append({"word": kind, **{f"{kind} {name}": v for name, v in varied.items()}} if several else varied)
-    if len({tuple(said.items()) for said in told}) < len(told):
-        return [{"option": str(i), **said} for i, said in enumerate(told)]
-    return told
+        traits.append({"word": kind, **{f"{kind} {name}": v for name, v in varied.items()}} if several else varied)
+    if len({tuple(option.items()) for option in traits}) < len(traits):
+        return [{"option": str(i), **option} for i, option in enumerate(traits)]
+    return traits
 
 
 def _kind(option: Any) -> str:
@@ -89,14 +93,14 @@ def _fields(option: Any) -> dict[str, str]:
         return {"blocks": str(len(option.blocks)), "width": str(option.width), "stride": str(option.stride)}
     if isinstance(option, OneOf):
         return {}
-    said = {f.name: getattr(option, f.name) for f in fields(option)}
-    return {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in said.items()}
+    values = {f.name: getattr(option, f.name) for f in fields(option)}
+    return {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in values.items()}
 
 
-def _live(name: str, sheet: dict[str, int]) -> bool:
-    """Whether a question within an option ("stages.2[1].blocks.0") was put: whether that option was taken."""
-    within = [(name[: m.start()], int(m[1])) for m in re.finditer(r"\[(\d+)\]", name)]
-    return all(sheet.get(outer, option) == option for outer, option in within)
+def _applies(name: str, answers: Answered) -> bool:
+    """Whether a question inside an option ("stages.2[1].blocks.0") applies: whether that option was taken."""
+    outer = [(name[: m.start()], int(m[1])) for m in re.finditer(r"\[(\d+)\]", name)]
+    return all(answers.get(question, option) == option for question, option in outer)
 
 
 def _natural(value: str) -> tuple[float, str]:

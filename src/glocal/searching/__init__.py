@@ -1,1 +1,1 @@
-"""Architecture search: candidates proposed, evaluated by weights they share, and kept in a table that outlives a kill."""
+"""From a space of networks to a trained winner: supernet, candidates and finalists, level by level."""

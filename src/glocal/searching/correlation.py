@@ -1,30 +1,29 @@
-"""Whether a supernet ranks networks as training them does (GLiT spec, 9.8). It compares numbers and trains nothing.
+"""Whether a supernet ranks networks as training them does: rank correlations with their intervals. Nothing is trained here.
 
-docs/rank.md says how to read what is told here.
+docs/rank.md explains how to read the numbers.
 """
 
-import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise, product
 from math import comb
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from glocal.design import Architecture, cost, decide, sample
-from glocal.design.space import Answers, canonical, questions, size
+from glocal.comparing.statistics.reliability import Reliability
 from glocal.errors import SearchError
 
+Floats = NDArray[np.float64]
+
 RESAMPLES = 2000
-TOP = 5  # networks of which a search trains the best: what the regret is told of
+TOP = 5  # the networks that a search trains by default, for which the regret is computed
 BINS = 3
-_DRAWS = 1000  # at least so many sheets are cut into quantiles, and 50 for each that is asked for
 _LEAST = 3  # networks; with two, every tau is 1 or -1
 
 
 class Pair(NamedTuple):
-    """One network, judged twice: accuracies are fractions of the same held-out pictures."""
+    """One network, evaluated twice: accuracies are fractions of the same held-out pictures."""
 
     supernet: float  # with the supernet's weights
     alone: float  # trained by itself
@@ -49,8 +48,8 @@ class Estimate(NamedTuple):
 class Rank:
     """How the order of n networks by a supernet, and by multiply-adds alone, agrees with their order when trained.
 
-    The intervals are percentiles of bootstrap resamples of the networks: they tell what other networks of the space would have
-    shown, not what other seeds of the training would.
+    The intervals are percentiles of bootstrap resamples of the networks. They cover what other networks of the space would have
+    shown, not what other seeds of the training would: `ceiling` says what those allow.
     """
 
     n: int
@@ -58,17 +57,18 @@ class Rank:
     tau_macs: Estimate  # of the multiply-adds with the accuracy alone
     gain: Estimate  # tau - tau_macs, from the same resamples
     tau_within: Estimate  # mean of tau within thirds by multiply-adds, each weighted by its number of pairs
+    ceiling: Estimate  # of tau: a perfect predictor's; undefined where each network was trained with one seed
     rho: float | None  # Spearman's, of the supernet's accuracy with the one alone
     regret: (
         float | None
-    )  # accuracy that the best network has above the best of the supernet's first five; None up to five
-    regret_by_chance: float | None  # the same if five were drawn blindly, on average
+    )  # accuracy of the best network minus that of the best of the supernet's first five; None up to five
+    regret_by_chance: float | None  # the same for five random networks, on average
     resamples: int
-    undefined: int  # resamples in which a statistic was undefined, as tau is if all accuracies are equal; its interval omits them
+    undefined: int  # resamples in which tau was undefined because all accuracies were equal; the intervals omit them
 
     @property
     def verdict(self) -> str:
-        """ "better than MACs alone", "worse than MACs alone" or "cannot tell": where the interval of `gain` lies."""
+        """ "better than MACs alone", "worse than MACs alone" or "cannot tell": by the interval of `gain`."""
         if self.gain.low is None or self.gain.high is None or self.gain.low <= 0 <= self.gain.high:
             return "cannot tell"
         return f"{'better' if self.gain.low > 0 else 'worse'} than MACs alone"
@@ -84,36 +84,39 @@ class Rank:
         return cls(**fields)
 
     def __str__(self) -> str:
-        said = {
+        sentence = {
             "better than MACs alone": "the supernet ranks these {} networks better than their multiply-adds alone do",
             "worse than MACs alone": "the supernet ranks these {} networks worse than their multiply-adds alone do",
             "cannot tell": "these {} networks cannot tell whether the supernet ranks better than multiply-adds alone do",
         }[self.verdict].format(self.n)
+        at_most = "" if self.ceiling.value is None else f" of at most {self.ceiling}"
         lines = [
-            f"{said}: difference of tau {self.gain}",
-            f"Kendall's tau_b {self.tau}, of multiply-adds alone {self.tau_macs}, "
-            f"among networks of like multiply-adds {self.tau_within}; Spearman's rho {Estimate(self.rho)}",
+            f"{sentence}: difference of tau {self.gain}",
+            f"Kendall's tau_b {self.tau}{at_most}, of multiply-adds alone {self.tau_macs}, "
+            f"among networks of similar multiply-adds {self.tau_within}; Spearman's rho {Estimate(self.rho)}",
         ]
         if self.regret is not None:
             lines.append(
-                f"the best of the supernet's first {TOP} is {100 * self.regret:.2f} points below the best of all; of {TOP} drawn "
-                f"blindly it would be {100 * (self.regret_by_chance or 0):.2f} points on average"
+                f"the best of the supernet's first {TOP} is {100 * self.regret:.2f} points below the best of all; of {TOP} "
+                f"random networks it would be {100 * (self.regret_by_chance or 0):.2f} points on average"
             )
-        left_out = f"; {self.undefined:,} without a defined tau are left out" if self.undefined else ""
+        left_out = f", without {self.undefined:,} in which tau is undefined" if self.undefined else ""
         return "\n".join([*lines, f"(95 % intervals of {self.resamples:,} bootstrap resamples{left_out})"])
 
 
-def rank(pairs: Sequence[Pair], *, seed: int = 0, resamples: int = RESAMPLES) -> Rank:
-    """The agreement of a supernet with training, over networks that were judged both ways. SearchError below three networks
-    or where an accuracy is not a number."""
+def rank(
+    pairs: Sequence[Pair], *, measured: Reliability | None = None, seed: int = 0, resamples: int = RESAMPLES
+) -> Rank:
+    """How a supernet agrees with training, over networks that were evaluated both ways. `measured` says how reliable their
+    accuracies alone are. SearchError for fewer than three networks or where an accuracy is not a number."""
     if (n := len(pairs)) < _LEAST:
-        raise SearchError(f"{n} networks make no ranking; judge at least {_LEAST}, better 20 (--networks 20)")
+        raise SearchError(f"{n} networks are too few for a ranking; take at least {_LEAST}, better 20 (--networks 20)")
     x, y, macs = (np.array(column, dtype=np.float64) for column in zip(*pairs, strict=True))
     if not np.isfinite([x, y]).all():
-        raise SearchError("an accuracy is not a number; judge or train that network again, or leave it out")
-    # How often each network is in each resample; in row 0, of which the statistics themselves are told, once each.
-    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
-    times = np.vstack([np.ones(n, dtype=np.int64), drawn]).astype(np.float64)
+        raise SearchError("an accuracy is not a number; evaluate or train that network again, or leave it out")
+    # How often each network is in each resample. Row 0 has each once: it gives the statistics themselves.
+    resampled = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
+    times = np.vstack([np.ones(n, dtype=np.int64), resampled]).astype(np.float64)
     tau, tau_macs = _taus(x, y, times), _taus(macs, y, times)
     return Rank(
         n=n,
@@ -126,6 +129,7 @@ def rank(pairs: Sequence[Pair], *, seed: int = 0, resamples: int = RESAMPLES) ->
         regret_by_chance=_regret_by_chance(y) if n > TOP else None,
         resamples=resamples,
         undefined=int(np.isnan([tau[1:], tau_macs[1:]]).any(0).sum()),
+        ceiling=Estimate(None) if measured is None else Estimate(measured.ceiling, *measured.ceiling_interval),
     )
 
 
@@ -136,23 +140,25 @@ def kendall(x: Sequence[float], y: Sequence[float]) -> float | None:
     return _estimate(one).value
 
 
-def _taus(x: np.ndarray, y: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """tau_b of each resample, given how often it holds each network: (resamples,) from (resamples, n); NaN if undefined.
+def _taus(x: Floats, y: Floats, times: Floats) -> Floats:
+    """tau_b of each resample, from how often it holds each network: (resamples,) from (resamples, n); NaN if undefined.
 
-    A network that is drawn twice is tied with itself in x and in y, and such pairs count nowhere in tau_b.
+    A network that is in a resample twice is tied with itself in x and in y, and tau_b does not count such pairs.
     """
     order_x, order_y = (np.sign(v[:, None] - v[None, :]) for v in (x, y))
 
-    def pairs(which: np.ndarray) -> np.ndarray:
-        return ((times @ which) * times).sum(1) / 2
+    def pairs(which: Floats) -> Floats:
+        return np.asarray(((times @ which) * times).sum(1) / 2)
 
     apart_in_x, apart_in_y = pairs(np.abs(order_x)), pairs(np.abs(order_y))  # C + D + T_y, C + D + T_x
     product = apart_in_x * apart_in_y
-    return np.divide(pairs(order_x * order_y), np.sqrt(product), out=np.full(len(times), np.nan), where=product > 0)
+    taus = np.full(len(times), np.nan)
+    np.divide(pairs(order_x * order_y), np.sqrt(product), out=taus, where=product > 0)
+    return taus
 
 
-def _within(x: np.ndarray, y: np.ndarray, macs: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Mean of tau_b within the bins, weighted by the pairs in each; a bin in which it is undefined has no weight."""
+def _within(x: Floats, y: Floats, macs: Floats, times: Floats) -> Floats:
+    """Mean of tau_b within the bins, weighted by the pairs in each; a bin in which it is undefined has weight 0."""
     bin_of = np.searchsorted(np.quantile(macs, np.arange(1, BINS) / BINS), macs, side="left")
     taus, weights = [], []
     for k in range(BINS):
@@ -163,11 +169,13 @@ def _within(x: np.ndarray, y: np.ndarray, macs: np.ndarray, times: np.ndarray) -
         weights.append(np.where(np.isnan(tau), 0, pairs))
     total = np.sum(weights, axis=0)
     mean = np.sum(np.multiply(taus, weights), axis=0)
-    return np.divide(mean, total, out=np.full(len(times), np.nan), where=total > 0)
+    means = np.full(len(times), np.nan)
+    np.divide(mean, total, out=means, where=total > 0)
+    return means
 
 
-def _estimate(values: np.ndarray) -> Estimate:
-    """From the statistic itself and those of the resamples, in which NaN means undefined."""
+def _estimate(values: Floats) -> Estimate:
+    """From the statistic itself, first, and those of the resamples; NaN means undefined."""
     if np.isnan(values[0]):
         return Estimate(None)
     defined = values[1:][~np.isnan(values[1:])]
@@ -177,7 +185,7 @@ def _estimate(values: np.ndarray) -> Estimate:
     return Estimate(float(values[0]), float(low), float(high))
 
 
-def _spearman(x: np.ndarray, y: np.ndarray) -> float | None:
+def _spearman(x: Floats, y: Floats) -> float | None:
     from scipy.stats import spearmanr
 
     return float(spearmanr(x, y).statistic) if np.ptp(x) and np.ptp(y) else None
@@ -188,31 +196,7 @@ def _regret(pairs: Sequence[Pair]) -> float:
     return float(max(pair.alone for pair in pairs) - max(pair.alone for pair in first))
 
 
-def _regret_by_chance(y: np.ndarray) -> float:
-    """Over all ways to draw five: the i-th smallest is the best of comb(i, 4) of them."""
+def _regret_by_chance(y: Floats) -> float:
+    """The mean over all choices of five: the i-th smallest is the best of comb(i, 4) of them."""
     n = len(y)
     return float(y.max() - sum(v * comb(i, TOP - 1) for i, v in enumerate(np.sort(y))) / comb(n, TOP))
-
-
-def stratified(
-    space: Architecture, n: int, *, limits_allow: Callable[[Architecture], bool] = lambda arch: True, seed: int
-) -> tuple[Answers, ...]:
-    """n different networks of a space, as canonical sheets, spread over the quantiles of multiply-adds; lightest first.
-
-    Many sheets are drawn uniformly (all are taken, of a small space), those that the limits allow are cut into n parts by
-    their multiply-adds, and one is drawn from each. SearchError where fewer than n different networks are found.
-    """
-    rng = random.Random(seed)
-    most = max(_DRAWS, 50 * n)
-    if size(space) <= most:
-        sheets: Iterable[Answers] = product(*(range(len(q.options)) for q in questions(space)))
-    else:
-        sheets = (sample(space, rng) for _ in range(most))
-    drawn = {decide(space, sheet): canonical(space, sheet) for sheet in sheets}
-    by_macs = sorted((cost(arch).macs, sheet) for arch, sheet in drawn.items() if limits_allow(arch))
-    if len(by_macs) < n:
-        raise SearchError(
-            f"{space.name}: {len(by_macs)} different networks within the limits, of {len(drawn):,} drawn, and {n} are asked for"
-        )
-    edges = [i * len(by_macs) // n for i in range(n + 1)]
-    return tuple(by_macs[rng.randrange(low, high)][1] for low, high in pairwise(edges))

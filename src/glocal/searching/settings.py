@@ -1,86 +1,136 @@
-"""What a search is told: one frozen, typed value. How training goes, supernet and finalists alike, is told by a `Recipe`."""
+"""The settings of a search: one frozen, typed value. How networks are trained is in a `Recipe`."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from glocal.design import Architecture, adapt
+from glocal.design.limits import Limits
 from glocal.errors import RecipeError
 from glocal.families.spaces import hierarchy
 from glocal.families.spaces import space as named_space
-from glocal.searching.evolution import Evolution, Method, RandomSearch
-from glocal.searching.limits import Limits
-from glocal.searching.supernet import Sharing
-from glocal.training.recipe import Recipe
+from glocal.quantities import Amount, Bytes, Milliseconds, Seconds
+from glocal.recipes.schema import Recipe
+from glocal.searching.candidates.methods import Evolution, Method, RandomSearch
+from glocal.searching.proxies import ProxyName
+from glocal.searching.supernet.paths import FairPaths, PathSchedule, SandwichPaths, UniformPaths
+from glocal.searching.supernet.supernet import Sharing
+from glocal.settings import STRICT, Flag, Help, merge
+from glocal.trials.plan import Phase
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_EFFORT, _LIMITS = "How much", "Limits (least and most)"
 Levels = Literal["one", "joint", "two"]
+StrategyName = Literal["supernet", "fair", "sandwich", "halving", "proxy", "guided"]
+
+SHARES = {"supernet": 9, "candidates": 3, "finalists": 8}
+"""Of a level's time. This is our choice: one supernet ranks all candidates, and five finalists are trained from scratch."""
+
+UNITS = {"supernet": "epochs", "candidates": "candidates", "finalists": "epochs each"}
 
 
-class Search(BaseModel):
-    """Everything that decides what is found, but for the pictures, the recipe and the machine's arithmetic.
+class SearchSettings(BaseModel):
+    """Everything that decides what a search finds, except the pictures, the recipe and the machine's arithmetic.
 
-    Numbers of the evolution are SPOS' (its released script): 20 generations of 50 candidates, the best 10 breed. Where fewer
-    candidates are asked for, a generation has a tenth of them, and a fifth of a generation breeds.
+    The numbers of the evolution are SPOS' (its released script): 20 generations of 50 candidates, of which the best 10 breed.
+    With fewer than 500 candidates, a generation has a tenth of them, and a fifth of a generation breeds.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = STRICT
 
-    space: str = "glit_cifar"
-    levels: Levels | None = None  # None: two where the space is a hierarchy's, else one
-    method: Literal["evolution", "random"] = "evolution"
-    sharing: Sharing = "independent"
-    bins: Annotated[int, Field(ge=0)] = (
-        0  # of multiply-adds, in which paths are drawn alike; 0: uniform over the sheets
+    space: Annotated[
+        str, Flag("A name (`glocal show SPACE`), or an architecture.yaml with questions.", "The space")
+    ] = "glit_cifar"
+    levels: Annotated[
+        Levels | None,
+        Flag("GLiT's two levels (two), both at once (joint), or the space as it is (one).", "The space"),
+    ] = None
+    sharing: Annotated[
+        Sharing, Flag("Independent weights for each option, or slices of common tensors (entangled).", "The space")
+    ] = "independent"
+    strategy: Annotated[
+        StrategyName,
+        Flag("How networks are compared before the last ones are trained in full (docs/search.md).", _EFFORT),
+    ] = "halving"
+    proxy: Annotated[ProxyName, Help("What orders the networks for --strategy proxy and guided.")] = "naswot"
+    method: Annotated[Literal["evolution", "random"], Flag("How candidates are proposed.", _EFFORT)] = "evolution"
+    bins: Annotated[
+        int,
+        Field(ge=0),
+        Help(
+            "Bins of multiply-adds that are sampled equally often in supernet training; 0 samples networks uniformly."
+        ),
+    ] = 0
+    seed: Annotated[int, Field(ge=0), Flag("Seed of paths, candidates, weights and all random numbers.", "The run")] = 0
+
+    budget_s: Annotated[
+        Seconds | None,
+        Flag("Time for everything: 2h, 90m, 1h30m; numbers that are not given are chosen to fit.", _EFFORT, "--budget"),
+    ] = None
+    supernet_epochs: Annotated[
+        Count | None, Flag("Epochs of a supernet; those of the recipe without a budget.", _EFFORT)
+    ] = None
+    candidates: Annotated[Count | None, Flag("Candidates in each level; 1,000 without a budget.", _EFFORT)] = None
+    finalists: Annotated[Count, Flag("The best candidates, which are trained from scratch.", _EFFORT)] = 5
+    finalist_epochs: Annotated[
+        Count | None, Flag("Epochs of a finalist; those of the recipe without a budget.", _EFFORT)
+    ] = None
+
+    population: Annotated[Count | None, Help("Candidates in each generation.")] = None
+    topk: Annotated[Count | None, Help("Candidates that breed in each generation.")] = None
+    p_mutation: Annotated[float, Field(gt=0, le=1), Help("Probability with which a mutation redraws an answer.")] = 0.1
+    strict_spos: Annotated[bool, Help("Evaluate one more generation, which never competes, as SPOS' script does.")] = (
+        False
     )
-    seed: Annotated[int, Field(ge=0)] = 0
+    front: Annotated[
+        Literal["macs", "params", "latency_ms", "memory_bytes"] | None,
+        Flag("Search for the Pareto front of accuracy and this cost.", _EFFORT),
+    ] = None
 
-    budget_s: Positive | None = None  # for everything; what is None below is then made to fit
-    supernet_epochs: Count | None = None  # None without a budget: the recipe's
-    candidates: Count | None = None  # None without a budget: 1,000, as in GLiT
-    finalists: Count = 5
-    finalist_epochs: Count | None = None  # None without a budget: the recipe's
+    held_out: Annotated[
+        Positive | None,
+        Flag(
+            "Training pictures, as a share or a number, that evaluate candidates, if the source has its own val.",
+            "The run",
+        ),
+    ] = None
+    calibration: Annotated[
+        Count, Help("Training pictures for the batch-norm statistics of a candidate (SPOS takes 25,600).")
+    ] = 2000
 
-    population: Count | None = None
-    topk: Count | None = None
-    p_mutation: Annotated[float, Field(gt=0, le=1)] = 0.1
-    strict_spos: bool = False
-    front: Literal["macs", "params", "latency_ms", "memory_bytes"] | None = None  # against accuracy; None: that alone
-
-    held_out: Positive | None = None  # training pictures that judge, a share or a number; None: a fifth, at most 5,000
-    calibration: Count = 2000  # training pictures for the batch-norm statistics of a candidate (SPOS takes 25,600)
-
-    min_macs: Positive | None = None
-    max_macs: Positive | None = None
-    min_params: Positive | None = None
-    max_params: Positive | None = None
-    min_latency_ms: Positive | None = None
-    max_latency_ms: Positive | None = None
-    min_memory_bytes: Positive | None = None
-    max_memory_bytes: Positive | None = None
+    min_macs: Annotated[Amount | None, Flag("Least multiply-adds.", _LIMITS)] = None
+    max_macs: Annotated[Amount | None, Flag("Most multiply-adds: 0.3G, 1300M.", _LIMITS)] = None
+    min_params: Annotated[Amount | None, Flag("Least parameters.", _LIMITS)] = None
+    max_params: Annotated[Amount | None, Flag("Most parameters: 5M.", _LIMITS)] = None
+    min_latency_ms: Annotated[Milliseconds | None, Flag("Least latency.", _LIMITS, "--min-latency")] = None
+    max_latency_ms: Annotated[
+        Milliseconds | None,
+        Flag("Most latency of one picture, measured on this device: 5ms.", _LIMITS, "--max-latency"),
+    ] = None
+    min_memory_bytes: Annotated[Bytes | None, Flag("Least memory.", _LIMITS, "--min-memory")] = None
+    max_memory_bytes: Annotated[
+        Bytes | None, Flag("Most memory of weights and activations of one picture: 40MB.", _LIMITS, "--max-memory")
+    ] = None
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> "Search":
+    def of(cls, values: Mapping[str, Any]) -> "SearchSettings":
         """Checked settings; RecipeError names what is wrong."""
-        try:
-            search = cls.model_validate(dict(given))
-        except ValidationError as error:
-            told = "; ".join(
-                f"{'.'.join(map(str, e['loc']))} {e['input']!r}: {e['msg'].lower()}" for e in error.errors()
-            )
-            raise RecipeError(f"settings of the search: {told}") from None
-        _ = search.names(), search.limits  # which raise where they do not fit
-        return search
+        settings = merge(cls(), values)
+        _ = settings.level_names(), settings.limits  # which raise where they do not fit
+        if not settings.has_supernet:
+            _refuse_supernet_settings(settings)
+        return settings
 
     @property
     def limits(self) -> Limits:
         """What a candidate may cost."""
         return Limits(**{name: getattr(self, name) for name in Limits.__dataclass_fields__})
 
-    def evolution(self, candidates: int) -> Method:
-        """The method, for so many candidates."""
+    def search_method(self, candidates: int) -> Method:
+        """The method, for a number of candidates."""
         population = self.population or (
             50 if candidates >= 500 else max(2, min(candidates, max(10, candidates // 10)))
         )
@@ -97,27 +147,67 @@ class Search(BaseModel):
             front=self.front,
         )
 
-    def wanted(self, epochs: int) -> dict[str, int | None]:
-        """How much of each phase; None: as much as the budget lets. Without one, `epochs`, and 1,000 candidates as in GLiT."""
-        given = {"supernet": self.supernet_epochs, "candidates": self.candidates, "finalists": self.finalist_epochs}
-        usual = dict.fromkeys(given) if self.budget_s else {"supernet": epochs, "candidates": 1000, "finalists": epochs}
-        return {phase: usual[phase] if n is None else n for phase, n in given.items()}
+    def path_schedule(self, space: Architecture) -> PathSchedule:
+        """Which paths of a supernet each of its training steps trains."""
+        if self.strategy == "fair":
+            return FairPaths(space, self.seed)
+        if self.strategy == "sandwich":
+            return SandwichPaths(space, self.seed)
+        return UniformPaths(space, self.seed, self.bins, self.limits)
 
-    def names(self) -> tuple[str, ...]:
+    def phases(self, epochs: int) -> tuple[Phase, ...]:
+        """The phases of all levels in their order, such as "details/supernet"."""
+        wanted = self.wanted(epochs)
+        if not self.has_supernet:
+            full = self.finalist_epochs or epochs
+            total = None if self.budget_s else math.ceil(self.full_trainings * full)
+            return tuple(Phase(f"{level}/race", "epochs", 1, total) for level in self.level_names())
+        return tuple(
+            Phase(f"{level}/{kind}", UNITS[kind], SHARES[kind], wanted[kind])
+            for level in self.level_names()
+            for kind in SHARES
+        )
+
+    @property
+    def has_supernet(self) -> bool:
+        """Whether networks are compared by the weights of a supernet."""
+        return self.strategy in ("supernet", "fair", "sandwich")
+
+    @property
+    def full_trainings(self) -> float:
+        """How many full trainings a strategy without a supernet may spend: the time of one with a supernet, whose finalists have
+        a part of it."""
+        return self.finalists * sum(SHARES.values()) / SHARES["finalists"]
+
+    def horizon(self, total: int, epochs: int) -> int:
+        """Epochs of a full training, where `total` epochs may be spent in all and the recipe has `epochs`."""
+        fitting = max(1, int(total / self.full_trainings))
+        return self.finalist_epochs or (min(epochs, fitting) if self.budget_s else epochs)
+
+    def wanted(self, epochs: int) -> dict[str, int | None]:
+        """The units of each kind of phase. What is not set is None with a budget, which means as many as fit; without one it is
+        `epochs`, and 1,000 candidates as in GLiT."""
+        units = {"supernet": self.supernet_epochs, "candidates": self.candidates, "finalists": self.finalist_epochs}
+        default = (
+            dict.fromkeys(units) if self.budget_s else {"supernet": epochs, "candidates": 1000, "finalists": epochs}
+        )
+        return {phase: default[phase] if n is None else n for phase, n in units.items()}
+
+    def level_names(self) -> tuple[str, ...]:
         """The levels in their order."""
         nested = hierarchy(self.space)
         levels = self.levels or ("two" if nested else "one")
         if levels != "one" and not nested:
             raise RecipeError(
-                f"--levels {levels}: {self.space} has no levels; those of glit_tiny, glit_cifar and glit_cifar_WIDTH_DEPTH do. "
-                "Take --levels one"
+                f"--levels {levels}: {self.space} has no levels; glit_tiny, glit_cifar and glit_cifar_WIDTH_DEPTH have. Use "
+                "--levels one"
             )
         if levels == "one":
             named_space(self.space)
         return {"one": ("one",), "joint": ("joint",), "two": ("distribution", "details")}[levels]
 
     def space_of(self, level: str, winner: Architecture | None, *, classes: int, recipe: Recipe) -> Architecture:
-        """The space of a level, for as many classes, at the recipe's size; `winner` is that of the level before."""
+        """The space of a level for a number of classes and the recipe's picture size; `winner` won the level before."""
         nested = hierarchy(self.space)
         if level == "details":
             assert nested is not None
@@ -131,3 +221,13 @@ class Search(BaseModel):
         return adapt(
             space, classes=classes, channels=len(recipe.mean), size=recipe.img_size, drop_path=recipe.drop_path
         )
+
+
+def _refuse_supernet_settings(settings: SearchSettings) -> None:
+    """RecipeError for settings that have no effect without a supernet."""
+    for name in ("supernet_epochs", "front", "bins", "population", "topk", "strict_spos"):
+        if getattr(settings, name):
+            raise RecipeError(
+                f"{name} {getattr(settings, name)}: --strategy {settings.strategy} has no supernet; leave it out, or give "
+                "--strategy supernet"
+            )

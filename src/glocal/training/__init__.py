@@ -1,1 +1,1 @@
-"""Training, and what is done with what was trained: recipes, the loop, checkpoints, scores, run folders."""
+"""The science of a step: the loop, the optimiser and its state, mixing and losses, freezing, distillation."""

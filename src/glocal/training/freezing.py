@@ -1,46 +1,50 @@
-"""Which part of a network learns in which epoch: the classifier first, then one stage more at a time from the top.
+"""Which parts of a network learn in which epoch: the classifier first, then one more stage at a time, from the top.
 
-A pure function of the network, the recipe and the epoch, so that a resumed run freezes what the run would have.
+This is a pure function of the network, the recipe and the epoch, so that a resumed run freezes the same parts.
 """
 
 from itertools import pairwise
 
 from torch import nn
 
-from glocal.net import Network
-from glocal.training.recipe import Recipe
+from glocal.recipes.schema import Recipe
+from glocal.weights import AnyNetwork
+from glocal.weights.networks.timm_layers import Section, timm_sections
+from glocal.weights.networks.timm_network import TimmNetwork
 
 
-def learning(network: Network, recipe: Recipe, epoch: int) -> list[nn.Parameter]:
-    """The parameters that learn in an epoch, counted from 0; those of an epoch are all in the next one's."""
-    return [p for part in sections(network)[: _open(network, recipe, epoch)] for m in part for p in m.parameters()]
+def learning(network: AnyNetwork, recipe: Recipe, epoch: int) -> list[nn.Parameter]:
+    """The parameters that learn in an epoch, counted from 0. They learn in all later epochs too."""
+    return [p for part in sections(network)[: _number_learning(network, recipe, epoch)] for p in part.parameters]
 
 
-def freeze(network: Network, recipe: Recipe, epoch: int) -> bool:
-    """Prepares a network for the training of an epoch, in place of `network.train()`. Returns whether what learns changed.
+def freeze(network: AnyNetwork, recipe: Recipe, epoch: int) -> bool:
+    """Prepares a network for training in an epoch, in place of `network.train()`. Returns whether other parts learn than before.
 
-    What learns is in training mode. What does not is a fixed function: no gradients, so that no optimiser steps or decays it,
-    and evaluation mode, so that running statistics stay and nothing is dropped.
+    Parts that learn are in training mode. The others are fixed functions: they have no gradients, so that no optimiser
+    updates or decays them, and are in evaluation mode, so that running statistics stay and nothing is dropped.
     """
     network.train()
     changed = False
-    n = _open(network, recipe, epoch)
+    n = _number_learning(network, recipe, epoch)
     for i, part in enumerate(sections(network)):
-        for module in part:
+        for module in part.modules:
             module.train(i < n)
-            for p in module.parameters():
-                changed |= p.requires_grad != (i < n)
-                p.requires_grad_(i < n)
-                p.grad = p.grad if i < n else None
+        for p in part.parameters:
+            changed |= p.requires_grad != (i < n)
+            p.requires_grad_(i < n)
+            p.grad = p.grad if i < n else None
     return changed
 
 
-def sections(network: Network) -> list[list[nn.Module]]:
-    """All of a network from the top, in the parts that are opened one after the other.
+def sections(network: AnyNetwork) -> list[Section]:
+    """The parts of a network from the top, which start to learn one after the other.
 
-    The classifier; the rest of the head with the last stage; the other stages; the stem. A network of one stage, as ViT is,
-    is cut into quarters of its blocks.
+    They are the classifier; the rest of the head with the last stage; the other stages; the stem. A network of one stage,
+    such as a ViT, is divided into quarters of its blocks. Those of timm are divided by `timm_sections`.
     """
+    if isinstance(network, TimmNetwork):
+        return timm_sections(network)
     *head, classifier = network.head
     stages: list[list[nn.Module]] = [[stage] for stage in network.stages]
     if len(stages) == 1:
@@ -49,13 +53,14 @@ def sections(network: Network) -> list[list[nn.Module]]:
         stages = [blocks[a:b] for a, b in pairwise(i * len(blocks) // parts for i in range(parts + 1))]
         stages[0] += [child for name, child in network.stages[0].named_children() if name != "blocks"]
     stages[-1] += head
-    return [[classifier], *reversed(stages), [network.stem]]
+    found: list[list[nn.Module]] = [[classifier], *reversed(stages), [network.stem]]
+    return [Section(modules, [p for module in modules for p in module.parameters()]) for modules in found]
 
 
-def told(network: Network, recipe: Recipe) -> str:
-    """The plan as a sentence for a person, epochs counted from 1; nothing where all learns from the start."""
+def describe_freezing(network: AnyNetwork, recipe: Recipe) -> str:
+    """The plan as a sentence, with epochs counted from 1; empty where everything learns from the start."""
     last = recipe.total_epochs - 1
-    counts = [_open(network, recipe, epoch) for epoch in range(last + 1)]
+    counts = [_number_learning(network, recipe, epoch) for epoch in range(last + 1)]
     every = len(sections(network))
     if counts[0] == every:
         return ""
@@ -63,12 +68,12 @@ def told(network: Network, recipe: Recipe) -> str:
         return "only the classifier learns"
     steps = [f"{n} of {every} parts from epoch {counts.index(n) + 1}" for n in sorted({*counts} - {1, every})]
     steps = [f"only the classifier until epoch {counts.count(1)}"] * (1 in counts) + steps
-    end = f"all from epoch {counts.index(every) + 1}" if every in counts else f"the {every - counts[last]} lowest never"
+    end = f"all from epoch {counts.index(every) + 1}" if every in counts else f"the lowest {every - counts[last]} never"
     return f"what learns: {', '.join([*steps, end])}"
 
 
-def _open(network: Network, recipe: Recipe, epoch: int) -> int:
-    """How many sections from the top learn in an epoch."""
+def _number_learning(network: AnyNetwork, recipe: Recipe, epoch: int) -> int:
+    """How many parts learn in an epoch, counted from the top."""
     every = len(sections(network))
     if recipe.frozen_epochs == "all" or epoch < recipe.frozen_epochs:
         return 1

@@ -1,4 +1,4 @@
-"""The training loop, top to bottom. What it is told stands in `recipe`, what it keeps in `checkpoint`, its place in `engine`."""
+"""The training loop, top to bottom. Its settings are in the `Recipe`, what it saves in `state`, the processes in `machine`."""
 
 import math
 import random
@@ -10,22 +10,23 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from glocal.artifacts.run_folder import RunFolder
 from glocal.data import Augment, Data
-from glocal.data.loader import Batches
-from glocal.data.preprocess import Preprocess
+from glocal.data.batches.loader import Batches
+from glocal.data.batches.preprocess import Preprocess
 from glocal.errors import RunError
-from glocal.training.checkpoint import State
-from glocal.training.distill import Teacher, distilled_loss
-from glocal.training.engine import Machine, whole_tensor
-from glocal.training.folder import RunFolder
+from glocal.evaluation.scores import Scores, score
+from glocal.machine.processes import Machine, whole_tensor
+from glocal.machine.signals import Stop
+from glocal.monitoring.log import Log
+from glocal.recipes.schema import Recipe
+from glocal.training.distillation import Teacher, distilled_loss
 from glocal.training.freezing import freeze
-from glocal.training.log import Log
-from glocal.training.mix import class_weights, loss, mixer
-from glocal.training.optim import set_rates
-from glocal.training.recipe import Recipe
-from glocal.training.scores import Scores, score
-from glocal.training.signals import Stop
+from glocal.training.mixing import class_weights, loss, mixer
+from glocal.training.optimizer import set_rates
+from glocal.training.state import State
 from glocal.weights import Model, save_model
 
 Batch = tuple[Tensor, Tensor]
@@ -33,7 +34,7 @@ Batch = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Job:
-    """What a run is asked to do, where, and whom it tells."""
+    """What a run trains on, by which settings, where, and where its log and files go."""
 
     data: Data
     recipe: Recipe
@@ -43,18 +44,34 @@ class Job:
     log: Log
     stop: Stop
     teacher: Teacher | None = None
-    path: Callable[[int], nn.Module] | None = None  # of a supernet: the network that a step trains, made of its weights
+    paths: "TrainedPaths | None" = None  # of a supernet, of which each step trains a part
+    epochs: int | None = None  # after which `fit` returns, where it is to stop before the end of the recipe
+    on_epoch: Callable[[int, Scores], None] = lambda epoch, scores: (
+        None
+    )  # after each epoch, counted from 1, before its state is saved
+
+
+@dataclass(frozen=True)
+class TrainedPaths:
+    """Which networks, made of a supernet's weights, a step trains on its batch, one after the other, before one update.
+
+    at: gives the `count` networks of a step. imitating: all but the first learn the outputs of the first instead of the labels.
+    """
+
+    at: Callable[[int], Iterator[nn.Module]]
+    count: int = 1
+    imitating: bool = False
 
 
 def fit(state: State, job: Job) -> None:
-    """Trains from `state` to the recipe's end, keeping the best and the last weights, the metrics and the state.
+    """Trains from `state` to the end of the recipe, or to `job.epochs`; saves the best and last weights, metrics and state.
 
-    Each step depends on the state, the pictures and (seed, step) alone, so a run that is killed and resumed ends in the
+    Each step depends only on the state, the pictures and (seed, step), so a run that is killed and resumed ends in the
     same bits. Raises RunError at a loss or weights that are not finite, before anything good is overwritten, and Stopped
-    after a signal, with the state written.
+    after a signal, with the state saved.
     """
     steps = steps_per_epoch(job)
-    while state.step < steps * job.recipe.total_epochs:
+    while state.step < steps * (job.epochs or job.recipe.total_epochs):
         epoch, start = divmod(state.step, steps)
         state.loss_sum *= start > 0
         lr, images_per_s = train_epoch(state, job, epoch=epoch, start=start, steps=steps)
@@ -62,14 +79,15 @@ def fit(state: State, job: Job) -> None:
         state.count_time()
         row = epoch_row(state, scores, epoch=epoch, steps=steps, lr=lr, images_per_s=images_per_s)
         job.log.epoch(row, scores)
-        _keep(state, row, scores=scores, job=job)
-        job.stop.obey(job.machine, step=state.step, run=job.run.path)
+        job.on_epoch(epoch + 1, scores)
+        _save(state, row, scores=scores, job=job)
+        job.stop.raise_if_requested(job.machine, step=state.step, run=job.run.path)
 
 
 def epoch_row(
     state: State, scores: Scores, *, epoch: int, steps: int, lr: float, images_per_s: float
 ) -> dict[str, float]:
-    """What metrics.csv tells of an epoch."""
+    """The row of an epoch in metrics.csv."""
     return {
         "epoch": epoch,
         "step": state.step,
@@ -94,55 +112,58 @@ def train_epoch(state: State, job: Job, *, epoch: int, start: int, steps: int) -
     """The steps of an epoch from batch `start` on. Returns the last learning rate, and pictures a second of all processes."""
     recipe, machine = job.recipe, job.machine
     mix = mixer(recipe, classes=len(job.data.classes), device=machine.device)
-    weigh = class_weights(recipe, _counts(job.data))
-    weights_K = None if weigh is None else weigh.to(machine.device)
+    of_classes = class_weights(recipe, _counts(job.data))
+    weights_K = None if of_classes is None else of_classes.to(machine.device)
     whole = None
-    if job.path is None:
+    if start == 0 and epoch in recipe.restarts:
+        state.restart_optimizer(recipe)
+    if job.paths is None:
         freeze(state.network, recipe, epoch)
         whole = machine.trained(state.network)
-    began = saved = time.monotonic()
+    started_s = saved_s = time.monotonic()
     seen, lr = 0, 0.0
     for (x, y), waited_s in _timed(_batches(job, epoch=epoch, start=start)):
         lr = set_rates(state.optimizer, recipe, state.step, steps_per_epoch=steps)
-        trained = whole or job.path(state.step).train()  # type: ignore[misc]
         seed_step(recipe.seed, state.step, rank=machine.rank)
         inputs, targets = mix(job.preprocess.normalise(x.to(machine.device)), y.to(machine.device), epoch)
-        taken = _step(state, trained, inputs, targets, job=job, weights_K=weights_K)
-        if not math.isfinite(taken.loss):
-            raise RunError(_not_finite(taken.loss, state=state, epoch=epoch, lr=lr, run=job.run))
+        step = _step(state, whole, inputs, targets, job=job, weights_K=weights_K)
+        if not math.isfinite(step.loss):
+            raise RunError(_not_finite(step.loss, state=state, epoch=epoch, lr=lr, run=job.run))
         state.step += 1
-        state.loss_sum += taken.loss
-        seen += len(x) * machine.processes
+        state.loss_sum += step.loss
+        images = len(x) * machine.processes
+        seen += images
         job.log.step(
             epoch=epoch,
             done=state.step % steps or steps,
             of=steps,
-            loss=taken.loss,
+            loss=step.loss,
             lr=lr,
-            images=len(x) * machine.processes,
+            images=images,
             waited_s=waited_s,
-            grad_norm=taken.grad_norm,
+            grad_norm=step.grad_norm,
         )
-        due = bool(job.stop.asked) or time.monotonic() - saved > machine.checkpoint_s
+        due = bool(job.stop.requested) or time.monotonic() - saved_s > machine.checkpoint_s
         if state.step % steps and machine.mean(due)[0]:  # due in any of the processes
             state.save(job.run.state, machine)
-            saved = time.monotonic()
-            job.stop.obey(machine, step=state.step, run=job.run.path)
-    return lr, seen / (time.monotonic() - began)
+            saved_s = time.monotonic()
+            job.stop.raise_if_requested(machine, step=state.step, run=job.run.path)
+    return lr, seen / (time.monotonic() - started_s)
 
 
 def _timed(batches: Iterable[Batch]) -> Iterator[tuple[Batch, float]]:
-    """Each batch with the seconds that were waited for it."""
-    asked = time.monotonic()
+    """Each batch with the seconds that were spent waiting for it."""
+    requested_s = time.monotonic()
     for batch in batches:
-        yield batch, time.monotonic() - asked
-        asked = time.monotonic()
+        yield batch, time.monotonic() - requested_s
+        requested_s = time.monotonic()
 
 
 def _counts(data: Data) -> list[int]:
     """Training pictures of each class."""
     labels = data.train.labels
-    return (np.bincount(labels, minlength=len(data.classes)) if labels.ndim == 1 else (labels > 0).sum(0)).tolist()
+    counts = np.bincount(labels, minlength=len(data.classes)) if labels.ndim == 1 else (labels > 0).sum(0)
+    return [int(n) for n in counts]
 
 
 def _batches(job: Job, *, epoch: int, start: int) -> Batches:
@@ -175,7 +196,7 @@ class Augmented:
 
     @property
     def threadsafe(self) -> bool:
-        """Whether it leaves global random states alone."""
+        """Whether it uses no global random state."""
         return self.augment.threadsafe
 
     def __call__(self, picture: np.ndarray, seed: int) -> np.ndarray:
@@ -184,8 +205,11 @@ class Augmented:
 
 
 def seed_step(seed: int, step: int, *, rank: int = 0) -> None:
-    """Seeds what a step draws from, so that no generator has a past: NumPy's, from which mixing draws, alike in all
-    processes; Python's and torch's (erasing, dropout, stochastic depth) for each process its own."""
+    """Seeds the global generators for a step, so that none of them depends on the steps before.
+
+    NumPy's, which mixing uses, has the same seed in all processes; Python's and torch's (erasing, dropout, stochastic depth)
+    have another in each process.
+    """
     shared, own = (
         int(np.random.SeedSequence(words).generate_state(1, np.uint32)[0])
         for words in ((seed, step), (seed, step, rank) if rank else (seed, step))
@@ -195,29 +219,34 @@ def seed_step(seed: int, step: int, *, rank: int = 0) -> None:
     torch.manual_seed(own)
 
 
-class Taken(NamedTuple):
-    """A step that was taken: the mean loss before it, of all processes, and the norm of the gradients where it is bounded."""
+class StepResult(NamedTuple):
+    """The mean loss of a step, before its update, of all processes; the norm of the gradients, where they are clipped."""
 
     loss: float
     grad_norm: float | None
 
 
-def _step(state: State, trained: nn.Module, x: Tensor, target: Tensor, *, job: Job, weights_K: Tensor | None) -> Taken:
-    """One update from one batch, computed in `accumulate` parts."""
+def _step(
+    state: State, whole: nn.Module | None, x: Tensor, target: Tensor, *, job: Job, weights_K: Tensor | None
+) -> StepResult:
+    """One update from one batch, computed in `accumulate` parts. `whole` is None for a supernet, whose paths are trained."""
     recipe, machine, norm, total = job.recipe, job.machine, None, 0.0
     parts = list(zip(x.chunk(recipe.accumulate), target.chunk(recipe.accumulate), strict=True))
     for i, (x_part, target_part) in enumerate(parts):
-        with machine.adding(trained, last=i == len(parts) - 1):
+        share = len(x_part) / len(x)
+        if whole is None:
+            total += _train_paths(state, x_part, target_part, job=job, weights_K=weights_K, share=share)
+            continue
+        with machine.adding(whole, last=i == len(parts) - 1):
             with torch.autocast(x.device.type, torch.bfloat16, enabled=machine.amp):
-                logits = trained(x_part)
-                answers = job.teacher(x_part) if job.teacher else None
+                logits = whole(x_part)
+                teacher_logits = job.teacher(x_part) if job.teacher else None
             value = loss(recipe, logits, target_part, weights_K=weights_K)
-            if answers is not None:
-                value = distilled_loss(recipe, value, logits, answers)
-            share = value * (len(x_part) / len(x))
-            share.backward()
-        total += share.item()
-    if job.path is not None:
+            if teacher_logits is not None:
+                value = distilled_loss(recipe, value, logits, teacher_logits)
+            torch.autograd.backward(value * share)
+        total += value.item() * share
+    if job.paths is not None:
         machine.exchange(state.network)
     (total,) = machine.mean(total)
     if math.isfinite(total):
@@ -227,13 +256,30 @@ def _step(state: State, trained: nn.Module, x: Tensor, target: Tensor, *, job: J
         if state.average is not None:
             state.average.update_parameters(state.network)
     state.optimizer.zero_grad()
-    return Taken(total, norm)
+    return StepResult(total, norm)
+
+
+def _train_paths(state: State, x: Tensor, target: Tensor, *, job: Job, weights_K: Tensor | None, share: float) -> float:
+    """Adds the gradients of the mean loss of a step's paths, times `share`; returns that product."""
+    paths, first, total = job.paths, None, 0.0
+    assert paths is not None
+    for path in paths.at(state.step):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=job.machine.amp):
+            logits = path.train()(x)
+        if first is not None and paths.imitating:
+            value = functional.cross_entropy(logits.float(), first)
+        else:
+            value = loss(job.recipe, logits, target, weights_K=weights_K)
+            first = logits.detach().float().softmax(1)
+        torch.autograd.backward(value * (share / paths.count))
+        total += value.item() * share / paths.count
+    return total
 
 
 def _validate(state: State, job: Job) -> Scores:
-    job.machine.level_buffers(state.judged)
+    job.machine.level_buffers(state.evaluated)
     return score(
-        state.judged,
+        state.evaluated,
         job.data.val,
         classes=job.data.classes,
         preprocess=job.preprocess,
@@ -242,9 +288,9 @@ def _validate(state: State, job: Job) -> Scores:
     )
 
 
-def _keep(state: State, row: dict[str, float], *, scores: Scores, job: Job) -> None:
-    """Writes weights, metrics and, last of all, the state: a kill in between only repeats the epoch."""
-    model = Model(job.machine.whole(state.judged), job.data.classes, job.preprocess.to_json(), job.data.multi_label)
+def _save(state: State, row: dict[str, float], *, scores: Scores, job: Job) -> None:
+    """Saves weights, metrics and, last of all, the state: a kill in between only repeats the epoch."""
+    model = Model(job.machine.whole(state.evaluated), job.data.classes, job.preprocess.to_json(), job.data.multi_label)
     notes = {"epoch": row["epoch"], "val": scores.to_json()}
     better = scores.chief > state.best
     state.rows.append(row)

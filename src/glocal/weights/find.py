@@ -17,25 +17,35 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from glocal.caches import cache_folder
+from glocal.caches import cache_folder, trim
 from glocal.errors import ArchitectureError, WeightError
 from glocal.families import architecture
-from glocal.weights.files import whole_file
+from glocal.files import whole_file
+from glocal.weights.networks.timm_architecture import (
+    TimmArchitecture,
+    timm_class,
+    timm_config,
+    weights_file,
+    without_file,
+)
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".tar", ".bin", ".ckpt")
 _BY_HAND = "fetch the file where there is a network, and give its path"
-Tell = Callable[[str], None]
+Echo = Callable[[str], None]
 
 
-def find_weights(source: str | Path, *, tell: Tell = lambda line: None) -> Path:
+def find_weights(source: str | Path, *, echo: Echo = lambda line: None) -> Path:
     """The file of weights that a source names, fetched where it lies elsewhere. WeightError where there is none.
 
-    A file; the folder of a run, for its best weights; `https://...` or another URL that fsspec reads, kept whole in
-    `cache_folder("weights")`; `hf:OWNER/REPO[/FILE]`, kept in the hub's own cache; `timm:NAME[.TAG]`, timm's pretrained
-    weights of a network of ours. A second call with the same source fetches nothing. `tell` gets a line, with the size,
-    before a download.
+    A file; the folder of a run, for its best weights; a folder as the hub has it, with model.safetensors; `https://...` or
+    another URL that fsspec reads, kept whole in `cache_folder("weights")`; `hf:OWNER/REPO[/FILE]`, kept in the hub's own
+    cache; `timm:NAME[.TAG]`, timm's pretrained weights of a network of ours; `timm:NAME@FILE`, a file with weights of a network
+    of timm. A second call with the same source fetches
+    nothing. `tell` gets a line, with the size, before a download.
     """
     text = str(source)
+    if (named := weights_file(text)) is not None:
+        return _on_disk(named)
     if text.startswith("timm:"):
         card = timm_card(text.removeprefix("timm:"))
         try:
@@ -43,16 +53,16 @@ def find_weights(source: str | Path, *, tell: Tell = lambda line: None) -> Path:
         except ArchitectureError as error:
             raise WeightError(f"{text}: {error} What only timm has can still teach: --set teacher={text}") from None
         if card.hf_hub_id:
-            return _from_hub(card.hf_hub_id, card.hf_hub_filename, asked=text, tell=tell)
-        return _from_url(str(card.url), tell=tell)
+            return _from_hub(card.hf_hub_id, card.hf_hub_filename, asked=text, echo=echo)
+        return _from_url(str(card.url), echo=echo)
     if text.startswith("hf:"):
         owner, _, rest = text.removeprefix("hf:").partition("/")
         repo, _, file = rest.partition("/")
         if not owner or not repo:
             raise WeightError(f"{text}: write hf:OWNER/REPO, or hf:OWNER/REPO/FILE")
-        return _from_hub(f"{owner}/{repo}", file or None, asked=text, tell=tell)
+        return _from_hub(f"{owner}/{repo}", file or None, asked=text, echo=echo)
     if re.match(r"[a-z][a-z0-9+.-]+://", text):
-        return _from_url(text, tell=tell)
+        return _from_url(text, echo=echo)
     return _on_disk(Path(source))
 
 
@@ -64,9 +74,9 @@ def _on_disk(path: Path) -> Path:
             f"{path}: no such file of weights; possible are a file, the folder of a run, https://..., hf:OWNER/REPO/FILE "
             "and timm:NAME"
         )
-    best = path / "weights" / "best.safetensors"
-    if best.is_file():
-        return best
+    for there in (path / "weights" / "best.safetensors", path / "model.safetensors"):
+        if there.is_file():
+            return there
     reason = "has finished no epoch yet" if (path / "run.yaml").is_file() else "is not the folder of a run"
     raise WeightError(f"{path} {reason}: it has no weights/best.safetensors")
 
@@ -97,6 +107,18 @@ def timm_card(name: str) -> Card:
     if cfg is None or not (cfg.hf_hub_id or cfg.url):
         tags = ", ".join(timm.list_pretrained(f"{base}.*")) or "none"
         raise WeightError(f"timm:{name}: timm has no weights of that name; of {base} it has: {tags}")
+    return _card(base, cfg)
+
+
+def card_of_file(source: str) -> Card:
+    """timm's entry for the network of `timm:NAME@FILE`, whether timm has weights of it or not; ArchitectureError."""
+    model = TimmArchitecture.read(without_file(source)).model
+    return _card(model, timm_config(model)) if timm_class(model) is None else Card(model, None, None, None, (), {})
+
+
+def _card(name: str, cfg: Any) -> Card:
+    import timm
+
     preprocess = {
         "size": list(cfg.input_size[1:]),
         "crop_pct": cfg.crop_pct,
@@ -107,10 +129,10 @@ def timm_card(name: str) -> Card:
     }
     subset = timm.data.infer_imagenet_subset(cfg)
     classes = tuple(timm.data.ImageNetInfo(subset).label_names()) if subset else ()
-    return Card(base, cfg.hf_hub_id, cfg.hf_hub_filename, cfg.url, classes, preprocess)
+    return Card(name, cfg.hf_hub_id, cfg.hf_hub_filename, cfg.url, classes, preprocess)
 
 
-def _from_hub(repo: str, file: str | None, *, asked: str, tell: Tell) -> Path:
+def _from_hub(repo: str, file: str | None, *, asked: str, echo: Echo) -> Path:
     """A file of a repository of the hub: the one named, or else its safetensors, or else its .bin."""
     if importlib.util.find_spec("huggingface_hub") is None:
         raise WeightError(f"{asked}: this needs the package huggingface_hub (pip install huggingface_hub)")
@@ -128,7 +150,7 @@ def _from_hub(repo: str, file: str | None, *, asked: str, tell: Tell) -> Path:
             return Path(kept)
     for name in names:
         try:
-            tell(f"fetching {name} of {repo} from the Hugging Face hub")
+            echo(f"fetching {name} of {repo} from the Hugging Face hub")
             return Path(hf_hub_download(repo, name))
         except LocalEntryNotFoundError as error:
             raise WeightError(
@@ -142,7 +164,7 @@ def _from_hub(repo: str, file: str | None, *, asked: str, tell: Tell) -> Path:
     raise WeightError(f"{asked}: {repo} has no {' or '.join(names)}; name its file: hf:{repo}/FILE")
 
 
-def _from_url(url: str, *, tell: Tell) -> Path:
+def _from_url(url: str, *, echo: Echo) -> Path:
     """A URL's file in the cache, named by the URL; it is there whole or not at all."""
     name = Path(unquote(urlsplit(url).path)).name
     if not name.endswith(SUFFIXES):
@@ -151,8 +173,8 @@ def _from_url(url: str, *, tell: Tell) -> Path:
     if path.is_file():
         return path
     try:
-        with _opened(url) as (remote, size):
-            tell(f"fetching {url} ({_megabytes(size)}) to {path}")
+        with _open_url(url) as (remote, size):
+            echo(f"fetching {url} ({_megabytes(size)}) to {path}")
             start = remote.read(16)
             if not _begins_as_weights(start):
                 raise WeightError(f"{url} answers with no weights: it begins with {start!r}")
@@ -165,18 +187,19 @@ def _from_url(url: str, *, tell: Tell) -> Path:
     except (urllib.error.URLError, OSError, ImportError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise WeightError(f"{url} could not be fetched ({reason}); {_BY_HAND}") from None
+    trim("weights")
     return path
 
 
 @contextmanager
-def _opened(url: str) -> Iterator[tuple[IO[bytes], int | None]]:
+def _open_url(url: str) -> Iterator[tuple[IO[bytes], int | None]]:
     """A URL for reading, and its bytes where the other side says how many."""
     if url.startswith(("https://", "http://")):
         with urllib.request.urlopen(
             urllib.request.Request(url, headers={"User-Agent": "glocal"}), timeout=60
         ) as remote:
-            told = remote.headers.get("Content-Length")
-            yield remote, int(told) if told else None
+            length = remote.headers.get("Content-Length")
+            yield remote, int(length) if length else None
         return
     import fsspec
 

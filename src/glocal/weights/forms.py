@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from glocal.net.attention import Attention, RelativeAttention
+from glocal.net.attention import Attention
 
 
 class Form(NamedTuple):
@@ -34,7 +34,8 @@ def _weight_only(form: Form) -> Form:
 
 def _regroup(t: Tensor, outer: int, inner: int) -> Tensor:
     """Rows [outer][inner][rest] to [inner][outer][rest]."""
-    return t.unflatten(0, (outer, inner, -1)).transpose(0, 1).flatten(0, 2)
+    regrouped: Tensor = t.unflatten(0, (outer, inner, -1)).transpose(0, 1).flatten(0, 2)
+    return regrouped
 
 
 def _heads(layer: nn.Module) -> int:
@@ -43,12 +44,12 @@ def _heads(layer: nn.Module) -> int:
 
 
 def _table(t: Tensor, layer: nn.Module) -> Tensor:
-    assert isinstance(layer, RelativeAttention)
-    (h, w), n = layer.grid, len(t)
-    own, side = (2 * h - 1, 2 * w - 1), math.isqrt(n)
+    (own,) = (tuple(p.shape[1:]) for p in layer.parameters(recurse=False) if p.ndim == 3)  # (heads, rows, columns)
+    n, side = len(t), math.isqrt(len(t))
     if t.ndim != 2 or (n != math.prod(own) and side**2 != n):
         return t
-    return t.mT.unflatten(1, own if n == math.prod(own) else (side, side))
+    table: Tensor = t.mT.unflatten(1, own if n == math.prod(own) else (side, side))
+    return table
 
 
 ONE_BY_ONE = _weight_only(_ones(2))

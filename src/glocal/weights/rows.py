@@ -7,13 +7,14 @@ from pathlib import Path
 import torch
 
 from glocal.errors import WeightError
-from glocal.net import Network
+from glocal.files import file_bytes
+from glocal.weights.networks.any_network import AnyNetwork
 
 
 def read_rows(path: str | Path) -> tuple[int, ...]:
     """The row numbers, from 0, of a text or CSV file: one for each class that is wanted, in the order wanted."""
     try:
-        words = re.split(r"[\s,;]+", Path(path).read_text(encoding="utf-8").strip())
+        words = re.split(r"[\s,;]+", file_bytes(path).decode().strip())
     except (OSError, UnicodeDecodeError) as error:
         raise WeightError(f"the rows of the classifier cannot be read from {path}: {error}") from None
     if strange := next((word for word in words if not word.isdecimal()), None):
@@ -34,11 +35,13 @@ def rows_by_name(theirs: Sequence[str], ours: Sequence[str]) -> tuple[int, ...]:
     return tuple(map([*theirs].index, ours))
 
 
-def keep_rows(network: Network, rows: Sequence[int]) -> None:
+def keep_rows(network: AnyNetwork, rows: Sequence[int]) -> None:
     """Puts in place of a network's classifier one of these of its rows. WeightError for a row that it does not have."""
     if not network.num_classes or not rows or not all(0 <= row < network.num_classes for row in rows):
         wrong = next((row for row in rows if not 0 <= row < network.num_classes), "none")
         raise WeightError(f"head_rows: row {wrong} of a classifier of {network.num_classes} classes")
-    old = network.get_classifier().state_dict()
+    old, classes, taken = network.get_classifier().state_dict(), network.num_classes, torch.tensor(rows)
     network.reset_classifier(len(rows))
-    network.get_classifier().load_state_dict({name: values[torch.tensor(rows)] for name, values in old.items()})
+    network.get_classifier().load_state_dict(
+        {name: values[taken] if values.ndim and len(values) == classes else values for name, values in old.items()}
+    )

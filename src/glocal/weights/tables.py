@@ -4,6 +4,9 @@ A row names a module or a single tensor. `{j}` stands for a number, `{j+3}` for 
 `{depth}` is the number of blocks and `{convs}` that of convolutions in the stem. `|` is followed by the form in which
 theirs lies (`forms`). Where two words use one name of ours, a row says whose it is: `stages.{i}.blocks.{j}.MBConv.residual1`.
 The first row that fits counts. A table is used in both directions, and every weight must have a row (`translate`).
+
+The file of a family may bring its own tables (`Family.weights`). Those of the families before that, and those that need more
+than rows, are here.
 """
 
 from collections.abc import Callable
@@ -11,6 +14,7 @@ from typing import NamedTuple
 
 from glocal.design import Architecture, Mean, Norm, RelativeAttention
 from glocal.design.cost import ops
+from glocal.families.catalogue import FAMILIES
 
 
 def _any(_: Architecture) -> bool:
@@ -330,4 +334,5 @@ SOURCES = (
     TIMM_CONVNEXT_HNF,
     TIMM_COATNET,
     TIMM_COATNET_RW,
+    *(Source(name, dict(rows)) for family in FAMILIES for name, rows in family.weights.items()),
 )

@@ -4,7 +4,7 @@ Reading and writing files is in `files`; this room sees dictionaries of tensors.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -15,9 +15,11 @@ from glocal.design import Architecture, Conv, LearnedPosition, Tokens, parts
 from glocal.design.cost import ops
 from glocal.errors import WeightError
 from glocal.net import Network
-from glocal.net.layers import Position
+from glocal.net.layers import Pointwise, Position
+from glocal.net.saving.tensor_files import check_tensors
 from glocal.weights.forms import FORMS
-from glocal.weights.tables import SOURCES, Source
+from glocal.weights.tables import OURS, SOURCES, Source
+from glocal.weights.wrappers import Held, bare, below
 
 Tensors = Mapping[str, Tensor]
 
@@ -61,6 +63,10 @@ def names(network: Network, source: Source) -> Names | None:
     tables = {key: _say(key, source.computed, numbers, words) for key in computed}
     learned = {key: theirs.partition("|")[0] for key, theirs in said.items()}
     forms = {key: form for key, theirs in said.items() if (form := theirs.partition("|")[2])}
+    if source is not OURS:
+        # A convolution of kernel 1 is a dense layer here.
+        dense = [f"{path}.weight" for path, op, _ in ops(arch) if isinstance(op, Conv)]
+        forms |= {key: "1x1" for key in dense if key not in forms and isinstance(_layer(network, key), Pointwise)}
     return Names(source.name, learned, {ours: theirs for ours, theirs in tables.items() if theirs}, forms)
 
 
@@ -95,13 +101,76 @@ def recognise(keys: Iterable[str], network: Network) -> Names:
 
     Raises WeightError that lists every key of theirs without a row and every weight of ours that stays empty.
     """
-    keys = set(keys)
-    known = [said for source in SOURCES if (said := names(network, source))]
+    return _best(set(keys), _known(network), network.arch.name)
+
+
+class Found(NamedTuple):
+    """The tensors of a network in a file, whose names they bear, and a sentence on where they lie and what else does."""
+
+    tensors: dict[str, Tensor]
+    names: Names
+    place: str
+
+
+def find_tensors(held: Sequence[Held], network: Network) -> Found:
+    """The place of a file that holds exactly a network's weights: a dictionary of it, or those below one attribute of many,
+    as in Lightning's checkpoints.
+
+    Of several such places the averaged weights are taken, as timm takes them. WeightError where there is none, as `recognise`,
+    or where nothing tells which of several to take.
+    """
+    known = _known(network)
+    least = min(len(names.learned) for names in known)
+    places = [inner for one in held for inner in (one, *below(one, least))]
+    found = [(place, names) for place in places if (names := _complete(place.tensors.keys(), known))]
+    if not found:
+        nearest = bare(held[0])
+        return Found(nearest.tensors, _best(set(nearest.tensors), known, network.arch.name), "")
+    chosen, names = next((one for one in found if one[0].averaged), found[0])
+    others = [place.place or "the file itself" for place, _ in found if place is not chosen]
+    if others and not (chosen.averaged or chosen.usual):
+        several = ", ".join([chosen.place, *others])
+        raise WeightError(
+            f"holds {network.arch.name} several times, below {several}; save the one that you want by itself"
+        )
+    return Found(chosen.tensors, names, _place_sentence(chosen, others, held))
+
+
+def _place_sentence(chosen: Held, others: Sequence[str], held: Sequence[Held]) -> str:
+    """A sentence on the place of the weights; nothing where they are all that a file holds."""
+    beside = next(one.tensors for one in held if one.dictionary == chosen.dictionary)
+    left = [key for key in beside if not key.startswith(chosen.prefix)]
+    what = "the averaged weights" if chosen.averaged else "the weights"
+    lines = [f"{what} below {chosen.place!r} in the file are taken"] if chosen.place else []
+    lines += [f"those below {', '.join(others)} are left"] if others else []
+    more = ", ..." if len(left) > 3 else ""
+    lines += [f"{len(left)} tensors beside them are left: {', '.join(left[:3])}{more}"] if left and not others else []
+    return "; ".join(lines)
+
+
+def _known(network: Network) -> list[Names]:
+    return [said for source in SOURCES if (said := names(network, source))]
+
+
+def _complete(keys: Collection[str], known: Sequence[Names]) -> Names | None:
+    """The first source by whose names these are a network's keys, all of them and no others."""
+    there = set(keys)
+    return next(
+        (
+            n
+            for n in known
+            if there.issuperset(n.learned.values()) and there <= {*n.learned.values(), *n.computed.values()}
+        ),
+        None,
+    )
+
+
+def _best(keys: set[str], known: Sequence[Names], name: str) -> Names:
     best = max(known, key=lambda said: len(keys & set(said.learned.values())))
     unread = sorted(keys - set(best.learned.values()) - set(best.computed.values()))
     empty = sorted(theirs for theirs in best.learned.values() if theirs not in keys)
     if unread or empty:
-        lines = [f"these are not the weights of {network.arch.name} (read with the names of {best.source}):"]
+        lines = [f"these are not the weights of {name} (read with the names of {best.source}):"]
         lines += [f"  {len(unread)} of the file's keys have no row: {', '.join(unread)}"] if unread else []
         lines += [f"  {len(empty)} of the network's weights are not in it: {', '.join(empty)}"] if empty else []
         raise WeightError("\n".join(lines))
@@ -124,7 +193,10 @@ def load_into(
     said = recognise(theirs, network)
     own = network.state_dict()
     grids = {f"{path}.table": (s.h, s.w) for path, s in _positioned(made_for)} if made_for else {}
-    loaded, misfits = {}, []
+    loaded, misfits = dict[str, Tensor](), list[str]()
+    check_tensors(
+        {key: theirs[key] for key in said.learned.values()}, {key: own[ours] for ours, key in said.learned.items()}
+    )
     for ours, key in said.learned.items():
         tensor = said.ours(ours, theirs[key], network)
         if ours.endswith(".table"):

@@ -1,0 +1,1 @@
+"""The verbs that train, and that use what was trained."""

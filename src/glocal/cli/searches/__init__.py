@@ -1,0 +1,1 @@
+"""The verbs of searches: search, rank and report."""

@@ -1,0 +1,170 @@
+"""A study as its folder has it: what was asked, the pictures, the arms, the machine. What is done with it is in `run_study`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from rich.console import Console
+
+from glocal.artifacts.manifests import load_manifest, save_manifest
+from glocal.artifacts.run_folder import RunFolder
+from glocal.comparing.arms import BuiltArm, build_arms
+from glocal.comparing.settings import StudySettings
+from glocal.comparing.statistics.looks import Looks
+from glocal.comparing.study import Study
+from glocal.comparing.study_text import dump_study, load_study
+from glocal.comparing.trial import StudyTask
+from glocal.data import Data, check
+from glocal.data.checks.scan import Progress
+from glocal.errors import ComparisonError
+from glocal.files import read_yaml, write_yaml
+from glocal.machine.processes import Machine
+from glocal.settings import merge
+from glocal.trials.place import TrialPlace
+from glocal.trials.worker_pool import Engine
+
+
+@dataclass(frozen=True, eq=False)
+class OpenStudy:
+    """Everything that running a study needs. epochs: of every training, decided once."""
+
+    folder: Path
+    study: Study
+    settings: StudySettings
+    changes: Mapping[str, Any]  # of the recipe, over those of the study
+    data: Data
+    first_data: Data | None
+    arms: tuple[BuiltArm, ...]
+    machine: Machine
+    workers: int
+    threads: int  # of torch for each training; its number touches the last bits, the number of workers does not
+    engine: Engine
+    storage: str
+    console: Console | None
+    more_seeds: int | None = None  # with which a study that was started without a number of seeds goes on
+
+    @classmethod
+    def read(
+        cls,
+        folder: str | Path,
+        *,
+        data: Data | None = None,
+        first_data: Data | None = None,
+        workers: int | None = None,
+        seeds: int | None = None,
+        console: Console | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """The study in a folder. `data` and `first_data` are opened again where they are not given."""
+        path = Path(folder)
+        if not (path / "run.yaml").is_file() or not (path / "study.yaml").is_file():
+            raise ComparisonError(f"{folder} is not the folder of a study: it has no study.yaml")
+        about = read_yaml(path / "run.yaml", "settings", "recipe", "machine", "data")
+        settings, place = merge(StudySettings(), about["settings"]), about["machine"]
+        study = load_study(path / "study.yaml")
+        if seeds is not None:
+            _check_more(seeds, study, settings)
+        data = data or _reopened(about["data"]["source"], path / "data.json", progress=progress)
+        if first_data is None and settings.pretrain_on is not None:
+            first_data = _reopened(settings.pretrain_on, path / "first_data.json", progress=progress)
+        return cls(
+            folder=path,
+            study=study,
+            settings=settings,
+            changes=about["recipe"],
+            data=data,
+            first_data=first_data,
+            arms=build_arms(study, data, scale=settings.scale, settings=about["recipe"]),
+            machine=Machine.start(place["device"]),
+            workers=workers or place["workers"],
+            threads=place["threads"],
+            engine=place["engine"],
+            storage=place["storage"] or str(path / "trials.db"),
+            console=console,
+            more_seeds=seeds,
+        )
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the first arm; arms of other lengths say so in their settings."""
+        return self.arms[0].recipe.total_epochs
+
+    @property
+    def looks(self) -> Looks:
+        """After how many seeds the comparisons are judged: up to those that were asked for, so that the level is shared by no
+        others; else those of the study, of which some may be taken later."""
+        looks, most = self.study.looks, self.settings.seeds
+        return looks if most is None or most < looks.at[0] else looks.up_to(most)
+
+    @property
+    def most_seeds(self) -> int:
+        """Seeds of an arm at most."""
+        return self.more_seeds or self.settings.most_seeds
+
+    @property
+    def task(self) -> StudyTask:
+        """What workers are sent."""
+        return StudyTask(self.folder, self.arms, self.machine, self.threads, self.first_data)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the trials and their results."""
+        return {
+            "study": dump_study(self.study),
+            "scale": self.settings.scale,
+            "recipe": dict(self.changes),
+            "data": self.data.fingerprint(),
+            "first_data": self.first_data.fingerprint() if self.first_data else None,
+            "threads": self.threads,
+        }
+
+    def print(self, line: str = "") -> None:
+        """Prints a line, where there is a console."""
+        if self.console:
+            self.console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def _check_more(seeds: int, study: Study, settings: StudySettings) -> None:
+    """ComparisonError where seeds cannot be added without more false verdicts than the study promises."""
+    if settings.seeds is not None:
+        raise ComparisonError(
+            f"{study.name} was started with --seeds {settings.seeds}, and its level is shared by the looks up to there. Start a "
+            "study without --seeds to add some later"
+        )
+    if seeds not in study.looks.at:
+        raise ComparisonError(f"--seeds {seeds}: {study.name} looks after {study.looks.at} seeds; give one of these")
+
+
+def start_folder(
+    study: Study,
+    data: Data,
+    *,
+    first_data: Data | None,
+    settings: StudySettings,
+    changes: Mapping[str, Any],
+    place: TrialPlace,
+    environment: Mapping[str, Any],
+) -> Path:
+    """Claims a folder and writes what the study is; run.yaml comes last, so that where it is, all is."""
+    name = place.name or f"{study.name}-{Path(data.source).stem}"
+    folder = RunFolder.claim((place.output or Path("runs/study")) / name).path
+    write_yaml(folder / "study.yaml", dump_study(study))
+    for file, each in (("data.json", data), ("first_data.json", first_data)):
+        if each is not None:
+            save_manifest(each.manifest(), folder / file)
+    write_yaml(
+        folder / "run.yaml",
+        {
+            **environment,
+            "data": {"source": data.source, "split_rule": data.split_rule, "fingerprint": data.fingerprint()},
+            "settings": settings.model_dump(mode="json"),
+            "recipe": dict(changes),
+            "machine": place.record(),
+        },
+    )
+    return folder
+
+
+def _reopened(source: str, manifest: Path, *, progress: Progress | None) -> Data:
+    return check(source, manifest=load_manifest(manifest), skip_bad_files=True, progress=progress).require_data()

@@ -1,0 +1,1 @@
+"""What is wrong with pictures, found before the first step."""

@@ -1,0 +1,1 @@
+"""The forms in which pictures lie on disk."""

@@ -1,0 +1,1 @@
+"""What attention reads: probabilities of layers, and rollout over a network."""

@@ -1,0 +1,101 @@
+"""Files that are written whole or not at all, and YAML and JSON in such files."""
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+import yaml
+
+from glocal.errors import RunError
+
+
+@contextlib.contextmanager
+def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
+    """A binary file that appears at `path` only when it is complete and on the disk. RunError where it cannot be written.
+
+    Its rights are those of any new file (0644 under the usual umask), so that others can read what a colleague trained.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        before = "; the file that was there before is unchanged" if path.exists() else ""
+        raise RunError(f"{path} could not be written: {error.strerror or error}{before}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def open_file(path: str | Path) -> BinaryIO:
+    """A file, open to be read. OSError for any other thing: a pipe would be waited for without end, a device may have none."""
+    file = open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb")  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
+    return file
+
+
+def file_bytes(path: str | Path) -> bytes:
+    """The bytes of a file; OSError for any other thing."""
+    with open_file(path) as file:
+        return file.read()
+
+
+def read_yaml(path: Path, *keys: str) -> dict[str, Any]:
+    """What `write_yaml` wrote; RunError where the file is not whole, or lacks one of the keys."""
+    try:
+        found = parse_yaml(file_bytes(path))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is not whole: {reason_of(error)}") from None
+    if not isinstance(found, dict) or not set(keys) <= found.keys():
+        raise RunError(f"{path} is not whole: it must have {', '.join(keys) or 'names and values'}")
+    return found
+
+
+def parse_yaml(data: bytes, *, as_text: bool = False) -> Any:
+    """The value of a YAML document in UTF-8, whatever the bytes are; ValueError says what is wrong with them.
+
+    as_text: leaves numbers, truth values and dates as the text that was written.
+    """
+    try:
+        return yaml.load(data.decode(), Loader=yaml.BaseLoader if as_text else yaml.SafeLoader)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not text in UTF-8 (byte {error.start:,})") from None
+    except RecursionError:
+        raise ValueError("its values are nested too deeply") from None
+    # PyYAML's constructors raise more than its own errors, for instance of "!!int x" or of the 31st of June.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
+        raise ValueError(reason_of(error)) from None
+
+
+def reason_of(error: BaseException) -> str:
+    """The message of an error on one line of at most 300 characters, for errors that show what a file holds."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file; RunError where the file is not whole."""
+    try:
+        return json.loads(file_bytes(path))
+    except RecursionError:
+        raise RunError(f"{path} is not whole: its values are nested too deeply") from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is not whole: {error}") from None
+
+
+def write_yaml(path: Path, data: Any) -> None:
+    """Plain data as YAML, in the order given."""
+    with whole_file(path) as file:
+        file.write(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120).encode())

@@ -1,0 +1,1 @@
+"""Which network for these pictures, this device and this time."""

@@ -1,0 +1,204 @@
+"""A pick as its folder has it: settings, pictures, candidates, machine, and the time that is left of the budget.
+
+run.yaml             settings, recipe, machine, versions
+data.json            the pictures and their splits
+candidates.json      what was measured of each candidate before the race, and why others were refused
+plan.json            the race and the finals as they were decided, and the time that was spent
+trials.db            the table of trials, unless --storage names another place
+trials/NAME/seed-0/  a training run, and its predictions on the held-out pictures after each epoch
+pick.json            the pick, the candidates, the verdicts; pick.csv has a row a candidate
+report.html          the whole on one page
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from rich.console import Console
+
+from glocal.artifacts.manifests import load_manifest, save_manifest
+from glocal.artifacts.run_folder import RunFolder
+from glocal.data import Data, check
+from glocal.data.checks.scan import Progress
+from glocal.errors import ComparisonError
+from glocal.files import read_json, read_yaml, whole_file, write_yaml
+from glocal.machine.processes import Machine
+from glocal.picking.candidates import Candidate, Refused, build_all, names_for, with_weights
+from glocal.picking.limits import within_counts
+from glocal.picking.recipe import shared_recipe
+from glocal.picking.settings import PickSettings
+from glocal.recipes.schema import Recipe
+from glocal.settings import merge
+from glocal.trials.place import TrialPlace
+from glocal.trials.worker_pool import Engine
+
+END_S, END_SHARE = 3.0, 0.01  # of the budget: evaluating, writing and the page come after the last training
+
+
+@dataclass(eq=False)
+class Clock:
+    """The time of a budget, over all sessions of a pick. `path` keeps what earlier ones spent; a kill loses what came after the
+    last `save`."""
+
+    path: Path
+    budget_s: float
+    started: float  # of time.monotonic
+    before_s: float = 0.0
+
+    @property
+    def spent_s(self) -> float:
+        """Since the first session started, without the breaks between sessions."""
+        return self.before_s + time.monotonic() - self.started
+
+    @property
+    def left_s(self) -> float:
+        """For trainings; what comes after them is taken off."""
+        return self.budget_s - self.spent_s - END_S - END_SHARE * self.budget_s
+
+    def save(self) -> None:
+        """Notes the time spent."""
+        with whole_file(self.path) as file:
+            file.write(json.dumps({"spent_s": self.spent_s}).encode())
+
+
+@dataclass(frozen=True, eq=False)
+class OpenPick:
+    """Everything that running a pick needs. candidates: within the limits that are counted; the others are refused."""
+
+    folder: Path
+    settings: PickSettings
+    changes: Mapping[str, Any]  # of the recipe
+    recipe: Recipe
+    data: Data
+    candidates: tuple[Candidate, ...]
+    refused: tuple[Refused, ...]
+    machine: Machine
+    workers: int
+    threads: int
+    engine: Engine
+    storage: str
+    clock: Clock
+    console: Console | None
+
+    @classmethod
+    def read(
+        cls,
+        folder: str | Path,
+        *,
+        started: float,
+        data: Data | None = None,
+        workers: int | None = None,
+        console: Console | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """The pick in a folder; `data` is opened again where it is not given. ComparisonError for another folder."""
+        path = Path(folder)
+        if not (path / "run.yaml").is_file() or "pick" not in (about := read_yaml(path / "run.yaml")):
+            raise ComparisonError(f"{folder} is not the folder of a pick: it has no run.yaml with a section `pick`")
+        settings, place = merge(PickSettings(), about["pick"]), about["machine"]
+        data = data or _reopened(about["data"]["source"], path / "data.json", progress=progress)
+        recipe, candidates, refused = select(data, settings, about["recipe"])
+        clock = Clock(path / "spent.json", settings.budget_s, started)
+        if clock.path.is_file():
+            clock.before_s = float(read_json(clock.path)["spent_s"])
+        return cls(
+            folder=path,
+            settings=settings,
+            changes=about["recipe"],
+            recipe=recipe,
+            data=data,
+            candidates=candidates,
+            refused=refused,
+            machine=Machine.start(place["device"]),
+            workers=workers or place["workers"],
+            threads=place["threads"],
+            engine=place["engine"],
+            storage=place["storage"] or str(path / "trials.db"),
+            clock=clock,
+            console=console,
+        )
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the trials and their results."""
+        return {
+            "settings": self.settings.model_dump(mode="json"),
+            "recipe": dict(self.changes),
+            "data": self.data.fingerprint(),
+            "threads": self.threads,
+        }
+
+    def print(self, line: str = "") -> None:
+        """Prints a line, where there is a console."""
+        if self.console:
+            self.console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+    def stored(self, name: str) -> dict[str, Any] | None:
+        """What an earlier session wrote to a file of the folder; None where it did not."""
+        path = self.folder / name
+        return read_json(path) if path.is_file() else None
+
+    def store(self, name: str, values: Mapping[str, Any]) -> None:
+        """Writes a file of the folder, whole."""
+        with whole_file(self.folder / name) as file:
+            file.write(json.dumps(values, indent=1, ensure_ascii=False).encode())
+
+
+def select(
+    data: Data, settings: PickSettings, changes: Mapping[str, Any]
+) -> tuple[Recipe, tuple[Candidate, ...], tuple[Refused, ...]]:
+    """The shared recipe, the candidates that can be built and are within the counted limits, and those that are not.
+
+    ComparisonError where fewer than two are left, with the reasons of those that come nearest.
+    """
+    if data.multi_label:
+        raise ComparisonError(
+            f"{data.source}: a pick compares right and wrong, and these pictures may have several labels"
+        )
+    recipe = shared_recipe(data.source, data.typical_size, name=settings.recipe, settings=changes)
+    names = names_for(settings.candidates, data.typical_size)
+    built, unfit = build_all(names, classes=len(data.classes), channels=len(recipe.mean), size=recipe.img_size)
+    if settings.weights_dir is not None:
+        built = with_weights(built, settings.weights_dir)
+    kept, refused = within_counts(built, settings)
+    check_enough(kept, (*unfit, *refused))
+    return recipe, kept, (*unfit, *refused)
+
+
+def check_enough(kept: tuple[Candidate, ...], refused: tuple[Refused, ...]) -> None:
+    """ComparisonError where fewer than two candidates are left, with the reasons of some that are not."""
+    if len(kept) < 2:
+        left = f"only {kept[0].name} is left" if kept else "no candidate is left"
+        reasons = "; ".join(f"{each.name}: {each.reason}" for each in refused[:3])
+        raise ComparisonError(
+            f"{left}, and a race needs two. Widen the limits, or name others with --candidates. {reasons}"
+        )
+
+
+def start_folder(
+    data: Data,
+    *,
+    settings: PickSettings,
+    changes: Mapping[str, Any],
+    place: TrialPlace,
+    environment: Mapping[str, Any],
+) -> Path:
+    """Claims a folder and writes what the pick is; run.yaml comes last, so that where it is, all is."""
+    folder = RunFolder.claim((place.output or Path("runs/pick")) / (place.name or Path(data.source).stem)).path
+    save_manifest(data.manifest(), folder / "data.json")
+    about = {
+        **environment,
+        "data": {"source": data.source, "split_rule": data.split_rule, "fingerprint": data.fingerprint()},
+        "pick": settings.model_dump(mode="json"),
+        "recipe": dict(changes),
+        "machine": place.record(),
+    }
+    write_yaml(folder / "run.yaml", about)
+    return folder
+
+
+def _reopened(source: str, manifest: Path, *, progress: Progress | None) -> Data:
+    return check(source, manifest=load_manifest(manifest), skip_bad_files=True, progress=progress).require_data()

@@ -1,0 +1,133 @@
+"""The race of a pick: rungs are trainings of the table's workers, and the time that is left decides what the next may take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from glocal.comparing.racing.decision import Exit, Measured, Rung
+from glocal.comparing.racing.race import Heat, Race, race
+from glocal.errors import ComparisonError
+from glocal.monitoring.eta import clock
+from glocal.picking.open_pick import OpenPick
+from glocal.picking.plan import RacePlan, choose_finals, rung_allowance
+from glocal.picking.trial import Part, is_finished, read_epochs, training_seconds
+from glocal.trials.coordinator import Coordinator
+from glocal.trials.trial import Trial
+
+FILE = "plan.json"
+
+
+class TimeOverError(Exception):
+    """The budget ended before any training of a rung was finished."""
+
+
+@dataclass(eq=False)
+class Racing:
+    """A race that goes on. memory: plan.json, where each decision that depended on the time is kept, so that a session after a
+    kill decides alike."""
+
+    opened: OpenPick
+    coordinator: Coordinator
+    plan: RacePlan
+    memory: dict[str, Any]
+    failures: dict[str, str] = field(default_factory=dict)  # of arms that left without a decision, and why
+
+    def run(self) -> Race:
+        """The race as far as the time goes. ComparisonError where it ends before the first decision."""
+        rungs: list[Rung] = []
+
+        def keep(rung: Rung) -> None:
+            rungs.append(rung)
+            self._print(rung)
+
+        try:
+            return race(
+                self.plan.entrants, self._measure, rules=self.plan.rules, allowance_s=self._allowance, on_rung=keep
+            )
+        except TimeOverError:
+            if not rungs:
+                raise ComparisonError(
+                    f"--budget {clock(self.opened.settings.budget_s)} ended before any network had its "
+                    f"{self.plan.rules.rungs[0]} epochs; give more time, or fewer --candidates"
+                ) from None
+            return Race(tuple(rungs))
+
+    def _measure(self, heats: Sequence[Heat]) -> Measured:
+        parts = [Part(heat.arm, 0, heat.epochs, self.plan.horizon) for heat in heats]
+        trials = self.coordinator.run([part.trial for part in parts])
+        self.opened.clock.save()
+        finished = [part for part, trial in zip(parts, trials, strict=True) if is_finished(trial)]
+        for part, trial in zip(parts, trials, strict=True):
+            if part not in finished:
+                self.failures[part.candidate] = _why(trial)
+        if not finished:
+            raise TimeOverError
+        return {part.candidate: read_epochs(self.opened.folder, part) for part in finished}
+
+    def _allowance(self, rung: int) -> float:
+        """Seconds that a rung may take, in those of the quote: what is left of the budget without the finals."""
+        kept = self.memory.setdefault("allowances", {})
+        if str(rung) not in kept:
+            kept[str(rung)] = rung_allowance(self.plan, self.opened.clock.left_s / self.pace)
+            self.opened.store(FILE, self.memory)
+        return float(kept[str(rung)])
+
+    @property
+    def pace(self) -> float:
+        """How much longer trainings took than they were timed for: 1 as quoted. The machine may be busier than it was."""
+        trials = self.coordinator.table.trials()
+        epoch_s = {each.name: each.epoch_s for each in self.plan.entrants}
+        most: dict[tuple[str, int], int] = {}
+        for each in trials:
+            if each.result is not None:
+                key = each.settings["candidate"], each.settings["seed"]
+                most[key] = max(most.get(key, 0), each.result["epochs"])
+        quoted = sum(epochs * epoch_s[name] for (name, _), epochs in most.items())
+        return sum(training_seconds(trials).values()) / quoted if quoted else 1.0
+
+    def finalists(self, raced: Race) -> tuple[tuple[str, ...], int]:
+        """The networks that are trained in full and the seeds of each: as many as fit what is left."""
+        if "finals" not in self.memory:
+            names, seeds = choose_finals(
+                raced.finalists,
+                {each.name: each.epoch_s for each in self.plan.entrants},
+                horizon=self.plan.horizon,
+                done=self.plan.rules.epochs(self.plan.entrants, len(raced.rungs) - 1),
+                seeds=self.opened.settings.seeds,
+                seconds=self.opened.clock.left_s / self.pace,
+                workers=self.plan.workers,
+            )
+            self.memory["finals"] = {"names": list(names), "seeds": seeds}
+            self.opened.store(FILE, self.memory)
+        return tuple(self.memory["finals"]["names"]), int(self.memory["finals"]["seeds"])
+
+    def _print(self, rung: Rung) -> None:
+        gone = [each for each in rung.standings if each.exit]
+        most = max(each.epochs for each in rung.standings)
+        epochs = f"{most} epoch{'s' * (most > 1)}"
+        best = next(each for each in rung.standings if each.arm == rung.leader)
+        self.opened.print(
+            f"after {epochs} ({clock(self.opened.clock.spent_s)}): {rung.leader} leads with {best.accuracy:.2%}; "
+            f"{len(rung.survivors)} of {len(rung.standings)} go on"
+        )
+        for each in gone:
+            low, high = (f"{100 * end:+.1f}" for end in each.interval)
+            self.opened.print(
+                f"  {each.arm}: {100 * each.difference:+.1f} ({low} to {high}) points, {REASONS[each.exit]}"
+            )
+        self.opened.print()
+
+
+REASONS = {
+    Exit.BEHIND: "its interval is below the margin",
+    Exit.TIME: "the time does not suffice for it beside those that rank above it",
+    Exit.PLACES: "those that rank above it take the places of the finals",
+    None: "",
+}
+
+
+def _why(trial: Trial) -> str:
+    assert trial.result is not None
+    if trial.result["failure"]:
+        return f"its training failed: {trial.result['failure']}"
+    return f"the time ended after {trial.result['epochs']} of its {trial.settings['epochs']} epochs"

@@ -1,0 +1,1 @@
+"""What surrounds the training loop: settings, the folder of a run, train, resume, train longer, rerun."""

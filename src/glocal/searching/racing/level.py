@@ -1,0 +1,138 @@
+"""A level of a search without a supernet: candidates are proposed, trained alone and raced, and the best of them wins."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from glocal.comparing.racing.race import Race
+from glocal.design import Architecture, decide, dump
+from glocal.design.space import size
+from glocal.design.text import count
+from glocal.errors import RecipeError
+from glocal.files import whole_file, write_yaml
+from glocal.searching.candidates.candidate import Candidate, format_answers
+from glocal.searching.candidates.candidate_table import write_csv
+from glocal.searching.candidates.methods import RandomSearch, Strategy
+from glocal.searching.candidates.proposals import propose
+from glocal.searching.finalists import write_finalists
+from glocal.searching.level import Winner
+from glocal.searching.racing.trial import TrainNetworks
+from glocal.searching.racing.workbench import FolderBench
+from glocal.searching.search_run import SearchRun, origin_of
+from glocal.searching.strategies.strategy import Found, run, strategies
+from glocal.searching.unit_seconds import unit_seconds
+from glocal.trials.coordinator import coordinate
+from glocal.trials.table import Table
+from glocal.trials.training import finished
+from glocal.trials.trial import Scalar
+
+CANDIDATES = 200
+"""Networks that a proxy scores, unless the search says how many."""
+
+
+@dataclass(frozen=True, eq=False)
+class RacedLevel:
+    """A level of a search, with its space."""
+
+    search: SearchRun
+    name: str
+    space: Architecture
+
+    @property
+    def path(self) -> Path:
+        """The level's folder."""
+        return self.search.folder / self.name
+
+    def winner(self) -> Winner:
+        """Runs the race from where it is; what was trained is not trained again."""
+        search, settings = self.search, self.search.settings
+        if search.data.multi_label:
+            raise RecipeError(
+                f"--strategy {settings.strategy} compares pictures of one label each; use --strategy supernet"
+            )
+        settings.limits.check_feasible(self.space)
+        write_yaml(self.path / "space.yaml", dump(self.space))
+        search.echo(f"level {self.name}: {self.space.name}, {count(size(self.space))} networks")
+        epochs = search.plan.decide(f"{self.name}/race", unit_seconds(search, self.space))
+        horizon = settings.horizon(epochs, search.recipe.epochs)
+        candidates = self._candidates(epochs)
+        search.echo(
+            f"  {settings.strategy}: {epochs:,} epochs for {len(candidates):,} candidates, {horizon} for a full training"
+        )
+        with search.plan.spending(f"{self.name}/race"):
+            found = self._race(candidates, epochs=epochs, horizon=horizon)
+        return self._finish(candidates, found)
+
+    def _candidates(self, epochs: int) -> Sequence[Candidate]:
+        settings = self.search.settings
+        n = settings.candidates or (CANDIDATES if settings.strategy != "halving" else epochs)
+        n = min(n, size(self.space))
+        strategy = Strategy(
+            self.space, RandomSearch(n, n), settings.limits, self.search.pricer(self.space), settings.seed
+        )
+        return propose(strategy, generation=0, done=())
+
+    @property
+    def task(self) -> TrainNetworks:
+        """The task of the workers; the race must be planned."""
+        search = self.search
+        horizon = search.settings.horizon(search.plan.decided[f"{self.name}/race"], search.recipe.epochs)
+        recipe = search.recipe.merged({"epochs": horizon, "cooldown_epochs": 0})
+        folder = (self.path / "race").resolve()
+        return TrainNetworks(folder, self.space, recipe, search.data, search.machine, search.finalist_threads)
+
+    def _race(self, candidates: Sequence[Candidate], *, epochs: int, horizon: int) -> Found:
+        search, task = self.search, self.task
+        names = [format_answers(each.answers) for each in candidates]
+        identity = {
+            "space": dump(self.space),
+            "recipe": task.recipe.model_dump(mode="json"),
+            "pictures": search.data.fingerprint(),
+        }
+        choices: dict[str, Sequence[Scalar]] = {"network": names, "epochs": range(1, horizon + 1)}
+        table_name = f"{search.folder.name}/{self.name}"
+        origin = origin_of("race_task", search.folder, self.name)
+        with (
+            Table.open(
+                search.storage, table_name, identity=identity, choices=choices, value="accuracy", origin=origin
+            ) as table,
+            coordinate(task, table, workers=search.workers, engine=search.engine) as coordinator,
+        ):
+            bench = FolderBench(search, self.path, self.space, candidates, task, coordinator)
+            strategy = strategies(search.settings.proxy)[search.settings.strategy]
+            return run(strategy, bench, budget_s=epochs, horizon=horizon)
+
+    def _finish(self, candidates: Sequence[Candidate], found: Found) -> Winner:
+        """Writes what came of the race, and the finalists: the best that were trained in full."""
+        by_name = {format_answers(each.answers): each for each in candidates}
+        raced = [_measured(each, found, n=len(self.search.data.val)) for each in candidates]
+        write_csv(self.path / "candidates.csv", self.name, [each for each in raced if each.accuracy is not None])
+        if found.race:
+            with whole_file(self.path / "race.json") as file:
+                file.write(json.dumps([rung.to_json() for rung in found.race.rungs], indent=1).encode())
+        rows, task = [], self.task
+        for name in found.trained[: self.search.settings.finalists]:
+            answers = by_name[name].answers
+            trained = finished(task.entry(answers).folder, task.recipe)
+            assert trained is not None
+            arch = replace(decide(self.space, answers), name=f"{self.space.name}_{name}")
+            self.search.echo(f"  {name}: {trained.val}")
+            rows.append((next(each for each in raced if each.answers == answers), arch, trained))
+        first = write_finalists(self.path / "finalists.csv", rows)
+        candidate, arch, trained = rows[first]
+        self.search.echo(f"  winner of {self.name}: {format_answers(candidate.answers)}, {trained.val.top1:.2%}\n")
+        return Winner(candidate.answers, arch, trained)
+
+
+def _measured(candidate: Candidate, found: Found, *, n: int) -> Candidate:
+    """A candidate with the last accuracy that the race measured of it; without one where it did not take part."""
+    name = format_answers(candidate.answers)
+    standings = _standings(found.race)
+    if name not in standings:
+        return candidate
+    return replace(candidate, accuracy=standings[name], n=n)
+
+
+def _standings(race: Race) -> dict[str, float]:
+    return {each.arm: each.accuracy for rung in race.rungs for each in rung.standings}

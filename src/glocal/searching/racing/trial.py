@@ -1,0 +1,70 @@
+"""One trial of a race: a network is trained alone up to an epoch of its schedule, and its predictions are saved."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from glocal.comparing.trial import read_right, write_predictions
+from glocal.data import Data
+from glocal.design import Architecture, decide
+from glocal.design.space import Answers
+from glocal.evaluation.scores import Scores
+from glocal.machine.processes import Machine
+from glocal.machine.threads import threads as number_of_threads
+from glocal.recipes.schema import Recipe
+from glocal.searching.candidates.candidate import format_answers
+from glocal.trials.training import Entry, train_entry_to
+from glocal.trials.trial import Json, Trial
+from glocal.trials.workers import Run
+
+
+@dataclass(frozen=True, eq=False)
+class TrainNetworks:
+    """The task of a race's workers. `recipe` has the epochs of a full training; `folder` gets a folder for each network."""
+
+    folder: Path
+    space: Architecture
+    recipe: Recipe
+    data: Data
+    machine: Machine
+    threads: int  # of torch, for one network
+
+    def prepare(self) -> Run:
+        """A function from a network's answers and epochs to its accuracy after them."""
+        return self._run
+
+    def _run(self, settings: Json) -> Json:
+        answers, epochs = tuple(settings["answers"]), int(settings["epochs"])
+        entry, folder = self.entry(answers), self.folder / format_answers(answers)
+        with number_of_threads(self.threads):
+            run = train_entry_to(entry, epochs=epochs, on_epoch=partial(_save_predictions, folder))
+        return {"accuracy": run.metrics()[epochs - 1]["val_top1"], "n": len(self.data.val)}
+
+    def entry(self, answers: Answers) -> Entry:
+        """The full training of a network."""
+        arch = decide(self.space, answers)
+        folder = self.folder / format_answers(answers) / "run"
+        return Entry.of(folder, arch, self.recipe, data=self.data, machine=self.machine, origin="search")
+
+    def right(self, answers: Answers, epochs: int) -> np.ndarray:
+        """Whether each held-out picture was right after so many epochs: (1, pictures)."""
+        return read_right(_predictions_file(self.folder / format_answers(answers), epochs))[None]
+
+
+def as_trial(answers: Answers, epochs: int) -> Trial:
+    """The training of a network up to an epoch, as a trial of the table."""
+    name = format_answers(answers)
+    return Trial(
+        f"{name}, {epochs} epochs", {"answers": answers, "epochs": epochs}, {"network": name, "epochs": epochs}
+    )
+
+
+def _save_predictions(folder: Path, epoch: int, scores: Scores) -> None:
+    assert scores.predictions
+    write_predictions(_predictions_file(folder, epoch), scores.predictions)
+
+
+def _predictions_file(folder: Path, epoch: int) -> Path:
+    return folder / f"epoch-{epoch:04}.npz"

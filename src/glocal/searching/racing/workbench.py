@@ -1,0 +1,113 @@
+"""The workbench of a real search: candidates of a space, proxies computed here, trainings by the workers of a table."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from glocal.comparing.racing.decision import Measured, Right
+from glocal.comparing.racing.race import Heat
+from glocal.data.batches.loader import Batch, Batches
+from glocal.design import Architecture, decide
+from glocal.errors import SearchError
+from glocal.files import whole_file
+from glocal.searching.candidates.candidate import Candidate, format_answers
+from glocal.searching.proxies import EARLY_STEPS, PROXIES, ProxyName, proxy_score
+from glocal.searching.racing.trial import TrainNetworks, as_trial
+from glocal.searching.search_run import SearchRun
+from glocal.training.loop import Augmented
+from glocal.trials.coordinator import Coordinator
+
+
+@dataclass(eq=False)
+class FolderBench:
+    """Networks are trained in a folder. Time is counted in epochs of one network, as planned, and not by the clock: so a search
+    that is killed, or run by other workers, decides alike."""
+
+    search: SearchRun
+    folder: Path
+    space: Architecture
+    candidates: Sequence[Candidate]
+    task: TrainNetworks
+    coordinator: Coordinator
+    spent_s: float = 0.0  # in epochs
+    _measured: dict[str, dict[int, Right]] = field(default_factory=dict)
+
+    @cached_property
+    def networks(self) -> Sequence[str]:
+        """The candidates in the order in which they were proposed, which is random."""
+        return list(self._by_name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Candidate]:
+        return {format_answers(each.answers): each for each in self.candidates}
+
+    def epoch_s(self, network: str) -> float:
+        """One epoch."""
+        return 1.0
+
+    def guide(self, name: str, *, budget_s: float) -> Mapping[str, float]:
+        """The scores of a proxy, which are saved in NAME.json. Only "early_loss" has a cost: the others take a step or two."""
+        if name == "early_loss":
+            steps = max(1, len(self.search.data.train) // self.search.recipe.batch_size)
+            epochs = len(self.networks) * EARLY_STEPS / steps
+            if epochs > budget_s:
+                return {}
+            self.spent_s += epochs
+        path = self.folder / f"{name}.json"
+        if path.exists():
+            saved: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+            return saved
+        proxy = next((known for known in PROXIES if known == name), None)
+        if proxy is None:
+            raise SearchError(f"{name} is no proxy; give one of {', '.join(PROXIES)}")
+        scores = self._scores(proxy)
+        with whole_file(path) as file:
+            file.write(json.dumps(scores).encode())
+        return scores
+
+    def _scores(self, proxy: ProxyName) -> dict[str, float]:
+        recipe, normalise = self.search.recipe, self.search.preprocess.normalise
+        batches = (
+            []
+            if proxy in ("macs", "params")
+            else _first_batches(self.search, EARLY_STEPS if proxy == "early_loss" else 1)
+        )
+        inputs = [(normalise(x), y) for x, y in batches]
+        return {
+            name: proxy_score(proxy, decide(self.space, each.answers), inputs, recipe=recipe)
+            for name, each in self._by_name.items()
+        }
+
+    def train(self, heats: Sequence[Heat], *, continued: bool) -> Measured:
+        """Has the workers train what is missing."""
+        assert continued, "trainings of a search continue from rung to rung"
+        self.coordinator.run([as_trial(self._by_name[heat.arm].answers, heat.epochs) for heat in heats])
+        for heat in heats:
+            known = self._measured.setdefault(heat.arm, {})
+            self.spent_s += heat.epochs - max(known, default=0)
+            known[heat.epochs] = self.task.right(self._by_name[heat.arm].answers, heat.epochs)
+        return self._measured
+
+
+def _first_batches(search: SearchRun, n: int) -> list[Batch]:
+    """The first training batches, as a training has them."""
+    recipe, preprocess, found = search.recipe, search.preprocess, list[Batch]()
+    augmented = Augmented(recipe.augment(), size=recipe.training_size(preprocess.size), channels=preprocess.channels)
+    for epoch in range(n):
+        batches = Batches(
+            search.data.train,
+            batch_size=min(recipe.batch_size, len(search.data.train)),
+            seed=recipe.seed,
+            epoch=epoch,
+            train=True,
+            transform=augmented,
+            workers=search.machine.workers,
+            drop_last=True,
+        )
+        for batch in batches:
+            found.append(batch)
+            if len(found) == n:
+                return found
+    return found

@@ -1,0 +1,131 @@
+"""The strategies of a search, each as data, and the one procedure that runs them all at equal total cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+
+from glocal.comparing.racing.race import Race, race
+from glocal.comparing.racing.rules import Entrant, Rules, halving_rungs
+from glocal.errors import SearchError
+from glocal.searching.strategies.workbench import Workbench
+
+GUIDED_SHARE = (
+    0.6  # of the budget for the supernet and its candidates: 12 parts in 20, as in `SHARES` of the search's settings
+)
+ETA = 3
+TIME_ALONE = 0.999
+"""A margin by which no network goes for being behind. After a ninth of a training differences are real and yet not those of the
+end: on our bench, a race that went by their intervals found worse networks (docs/search.md)."""
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """What a search does with its time.
+
+    guide: what proposes networks: a proxy ("macs", "synflow") or a way to train a supernet ("supernet", "fair", "sandwich");
+        None takes them at random. guided_share: of the budget that it may take.
+    races: successive halving of what is proposed; otherwise as many as fit are trained in full, in the order of the guide.
+    continued: a race continues its trainings from rung to rung; otherwise each rung is a training with a schedule of its own.
+    rungs: before the full trainings: 1/3 of them, 1/9 and so on. margin: a network goes, whatever time there is, if the interval
+        of its difference to the leader is below minus this.
+    """
+
+    guide: str | None = None
+    guided_share: float = GUIDED_SHARE
+    races: bool = False
+    continued: bool = True
+    rungs: int = 1
+    margin: float = TIME_ALONE
+
+
+def strategies(proxy: str) -> dict[str, Strategy]:
+    """The strategies by the names that `--strategy` takes, and "random". `proxy` guides those that take one."""
+    return {
+        "supernet": Strategy("supernet"),
+        "fair": Strategy("fair"),
+        "sandwich": Strategy("sandwich"),
+        "halving": Strategy(races=True),
+        "proxy": Strategy(proxy),
+        "guided": Strategy(proxy, races=True),
+        "random": Strategy(),
+    }
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a strategy found. accuracy: of the winner's last training, as measured. trained: the networks that were trained in
+    full, best first. spent_s: all that it cost."""
+
+    winner: str
+    accuracy: float
+    trained: tuple[str, ...]
+    spent_s: float
+    race: Race
+
+
+def run(strategy: Strategy, bench: Workbench, *, budget_s: float, horizon: int) -> Found:
+    """Spends a budget on finding the best network after `horizon` epochs; the winner's own training is part of it.
+
+    SearchError where the budget does not suffice to train a single network in full.
+    """
+    ranked = _proposed(strategy, bench, budget_s=budget_s)
+    return (_raced if strategy.races else _in_full)(strategy, bench, ranked, budget_s=budget_s, horizon=horizon)
+
+
+def _proposed(strategy: Strategy, bench: Workbench, *, budget_s: float) -> list[str]:
+    """The candidates in the order in which they deserve to be trained."""
+    networks = list(bench.networks)
+    if strategy.guide is None:
+        return networks
+    scores = bench.guide(strategy.guide, budget_s=strategy.guided_share * budget_s)
+    scored = [name for name in networks if name in scores]
+    return sorted(scored, key=lambda name: -scores[name]) or networks
+
+
+def _in_full(strategy: Strategy, bench: Workbench, ranked: Sequence[str], *, budget_s: float, horizon: int) -> Found:
+    """Trains the first ones as long as there is time, each to the horizon; the most accurate wins."""
+    chosen = _affordable(bench, ranked, seconds=budget_s - bench.spent_s, epochs=horizon)
+    one_rung = Rules(rungs=(horizon,), places=len(chosen), cost_aware=False)
+    return _found(bench, chosen, one_rung, allowance=None)
+
+
+def _raced(strategy: Strategy, bench: Workbench, ranked: Sequence[str], *, budget_s: float, horizon: int) -> Found:
+    """Successive halving: every rung has the same share of the time, and so a third as many networks as the one before."""
+    rungs = (*halving_rungs(horizon, eta=ETA, rungs=strategy.rungs), horizon)
+    left_s = budget_s - bench.spent_s
+    chosen = _affordable(bench, ranked, seconds=left_s / len(rungs), epochs=rungs[0])
+    rules = Rules(
+        rungs=rungs, margin=strategy.margin, places=len(chosen), cost_aware=False, continued=strategy.continued
+    )
+    return _found(bench, chosen, rules, allowance=budget_s)
+
+
+def _affordable(bench: Workbench, ranked: Sequence[str], *, seconds: float, epochs: int) -> list[str]:
+    """The first networks that fit into a time together. SearchError where not even one does."""
+    chosen, left_s = [], seconds
+    for name in ranked:
+        left_s -= epochs * bench.epoch_s(name)
+        if left_s < 0:
+            break
+        chosen.append(name)
+    if not chosen:
+        raise SearchError(
+            f"the budget leaves {seconds:.0f} s for training, and {epochs} epochs of {ranked[0]} take "
+            f"{epochs * bench.epoch_s(ranked[0]):.0f} s; give more time, or fewer epochs"
+        )
+    return chosen
+
+
+def _found(bench: Workbench, chosen: Sequence[str], rules: Rules, *, allowance: float | None) -> Found:
+    """Races networks by the rules. The time that is left at a rung is divided equally among it and those that follow."""
+    entrants = [Entrant(name, bench.epoch_s(name)) for name in chosen]
+
+    def allowance_s(rung: int) -> float:
+        return inf if allowance is None else (allowance - bench.spent_s) / (len(rules.rungs) - rung)
+
+    raced = race(
+        entrants, lambda heats: bench.train(heats, continued=rules.continued), rules=rules, allowance_s=allowance_s
+    )
+    last = sorted(raced.rungs[-1].standings, key=lambda each: (-each.accuracy, each.arm != raced.rungs[-1].leader))
+    finished = tuple(each.arm for each in last if each.epochs == rules.rungs[-1])
+    return Found(finished[0], last[0].accuracy, finished, bench.spent_s, raced)

@@ -1,0 +1,1 @@
+"""What comes in requests and goes out in answers, as values. Knows no queue."""
