@@ -41,9 +41,9 @@ def nette(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs of tests draw no figures, which take longer than they; what draws is tested in training/test_plots.py."""
-    if {"training", "searching", "cli", "torture"} & set(request.path.parts):
-        monkeypatch.setattr("glocal.training.plots.draw", lambda *a, **k: None)
+    """Runs of tests draw no figures, which take longer than they; what draws is tested in monitoring/test_plots.py."""
+    if {"training", "runs", "evaluation", "searching", "cli", "torture"} & set(request.path.parts):
+        monkeypatch.setattr("glocal.monitoring.plots.draw", lambda *a, **k: None)
 
 
 @pytest.fixture

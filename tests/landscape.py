@@ -5,17 +5,21 @@ import os
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from multiprocessing import parent_process
 from pathlib import Path
+from types import SimpleNamespace
 
 from glocal.design import Architecture, cost
+from glocal.design.limits import Limits
 from glocal.design.space import OneOf, questions
 from glocal.families.glit import RELEASED, glit, legacy_macs, options
-from glocal.searching.evolution import Candidate, Evolution, Method
-from glocal.searching.evolve import evolve
-from glocal.searching.limits import Limits
-from glocal.searching.table import Table, about
-from glocal.searching.workers import Evaluated
+from glocal.searching.candidates.candidate import Candidate, Evaluated
+from glocal.searching.candidates.candidate_table import EvaluateCandidates, open_candidates
+from glocal.searching.candidates.loop import evolve
+from glocal.searching.candidates.methods import Evolution, Method, Strategy
+from glocal.trials.table import Table
+from glocal.trials.workers import work
 
 # GLiT's level 2 with the released distribution: nine options in each of twelve blocks.
 DETAILS = glit("details", tuple(OneOf(options(3, thirds)) for thirds in RELEASED[0]), width=192)
@@ -23,12 +27,14 @@ DETAILS = glit("details", tuple(OneOf(options(3, thirds)) for thirds in RELEASED
 SMALL = glit("small", tuple(OneOf(options(3, thirds)) for thirds in (3, 0, 1)), width=24)
 BRIEF = Evolution(generations=4, population=6, topk=3, mutations=2, crossovers=2)
 LIMITS = Limits(max_macs=15e6)
-BEGUN = about(SMALL, BRIEF, limits=LIMITS, seed=0)
 
 
 def price(arch: Architecture) -> dict[str, float]:
     params, macs = cost(arch)
     return {"params": params, "macs": macs}
+
+
+STRATEGY = Strategy(SMALL, BRIEF, LIMITS, price)
 
 
 def legacy_price(arch: Architecture) -> dict[str, float]:
@@ -108,18 +114,36 @@ class Deadly(Additive):
 
 def run(space: Architecture, method: Method, *, seed: int, limits: Limits, price=price) -> list[Candidate]:
     """A search in memory."""
-    with Table.open(None, "level", about(space, method, limits=limits, seed=seed)) as table:
-        return evolve(space, Additive(space, seed), method=method, limits=limits, price=price, seed=seed, table=table)
+    strategy = Strategy(space, method, limits, price, seed)
+    with open_candidates(None, "level", strategy) as table:
+        return evolve(strategy, Additive(space, seed), table=table)
 
 
 def search(
     where: str | Path | None, *, workers: int = 1, task: Additive = Additive(), seed: int = 0, **options
 ) -> list[Candidate]:
     """The small search in a table; the same wherever it is kept and whoever works on it."""
-    with Table.open(where, "level", {**BEGUN, "seed": seed}) as table:
-        return evolve(
-            SMALL, task, method=BRIEF, limits=LIMITS, price=price, seed=seed, table=table, workers=workers, **options
-        )
+    strategy = replace(STRATEGY, seed=seed)
+    with open_candidates(where, "level", strategy) as table:
+        return evolve(strategy, task, table=table, workers=workers, **options)
+
+
+def join(where: str | Path) -> int:
+    """What a machine does that joins the small search as a worker; returns how many candidates it evaluated."""
+    return work(EvaluateCandidates(Additive()), str(where), "level")
+
+
+class DeadlyEntry:
+    """An entry of `train_all` whose training ends the process that does it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def record(self) -> SimpleNamespace:
+        if parent_process() is not None:
+            os._exit(7)
+        return SimpleNamespace(recipe=SimpleNamespace(total_epochs=1))
 
 
 def facts(done: Sequence[Candidate]) -> list[tuple]:
@@ -132,5 +156,5 @@ def claims_of(path, name, start, results) -> None:
     table, got = Table.join(path, name), []
     start.wait()
     while claim := table.claim(f"machine:{os.getpid()}:0"):
-        got.append(claim.trial)
+        got.append(claim.number)
     results.put(got)

@@ -3,8 +3,8 @@
 Any word stands in any stage of any family, wherever the shape it is given can be read: a walk over shapes draws what fits.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -48,7 +48,8 @@ from glocal.design import (
     Word,
 )
 from glocal.design.op import read
-from glocal.families import coatnet, resnet, vocabulary
+from glocal.errors import ArchitectureError
+from glocal.families import catalogue, coatnet, resnet, vocabulary
 from glocal.families.airbench import ConvGroup
 from glocal.families.coatnet import MBConv, RelativeTransformer
 from glocal.families.compact import CompactLayer, tokenizer
@@ -238,6 +239,44 @@ def glit_blocks(draw: Any, s: Tokens) -> Word:
     return cls(heads, local, qkv, ratio, act, rate, draw(st.integers(1, 9)), draw(st.integers(1, 4)))
 
 
+# Words whose fields the strategies here know. Those of all others are drawn by their types, so that the laws hold of a new
+# word of the catalogue as soon as it stands there.
+BY_HAND = {
+    *(CompactLayer, ConvGroup, ConvMixerLayer, ConvNeXtBlock, Downsample, GLiTAreaBlock, GLiTBlock, GLiTGridBlock),
+    *(MBConv, RelativeTransformer, ResidualBlock, ToGrid, ToTokens, TransformerLayer),
+}
+OTHERS = [word for word in catalogue.words() if word not in BY_HAND]
+
+
+def _values(kind: Any, name: str, default: Any) -> Any:
+    """Values of a field of a word; not all of them need to fit."""
+    if get_origin(kind) is Literal:
+        return st.sampled_from(get_args(kind))
+    if kind is bool:
+        return st.booleans()
+    if kind is int:
+        return _any(default, 0, 1, 2, 3, 4, 5)
+    if kind is float:
+        return rates if "dropout" in name else _any(default, 0.5, 1.0, 2.0)
+    return st.just(default)
+
+
+@st.composite
+def fitting(draw: Any, word: type[Word], s: Shape, *, width: int, stride: int, otherwise: Any) -> Word:
+    """A word of this class, if one of several leads from s to that width at that stride; else what `otherwise` draws."""
+    kinds = get_type_hints(word)
+    drawn = st.fixed_dictionaries({f.name: _values(kinds[f.name], f.name, f.default) for f in fields(word)})  # type: ignore
+    for _ in range(6):
+        try:
+            made = word(**draw(drawn))
+            left = read(made.spell(s.c, width, stride), s)
+        except ArchitectureError:
+            continue
+        if left.c == width and (stride > 1 or left == s._replace(c=width)):
+            return made
+    return draw(otherwise)
+
+
 def blocks(s: Shape) -> Any:
     """Any word that reads s and leaves it as it is: those of all families, and random sentences."""
     heads, expansion = _any(1, 2, 4), _any(1, 2, 1.5)
@@ -245,11 +284,12 @@ def blocks(s: Shape) -> Any:
         TransformerLayer, heads, expansion, st.booleans(), _any(1e-5, 1e-6), dropout=rates, attention_dropout=rates
     )
     options = [st.builds(CompactLayer, heads, expansion, rates, rates), transformer, chains(s)]
+    other = st.sampled_from(OTHERS).flatmap(lambda word: fitting(word, s, width=s.c, stride=1, otherwise=chains(s)))
     if isinstance(s, Tokens):
-        return st.one_of(*options, glit_blocks(s))
+        return st.one_of(*options, glit_blocks(s), other)
     mixer = st.builds(ConvMixerLayer, st.integers(1, 6), _any("gelu", "relu"))
     convnext = st.builds(ConvNeXtBlock, st.integers(1, 7), expansion, _any(0.0, 1e-6, 1.0), position_norms)
-    return st.one_of(*options, mixer, convnext, mbconv, residual, relative(s.c))
+    return st.one_of(*options, mixer, convnext, mbconv, residual, relative(s.c), other)
 
 
 @st.composite
@@ -290,14 +330,28 @@ def _stage(draw: Any, s: Shape, *, blocks_of: Any, fresh: bool) -> Stage:
 
 
 @st.composite
+def _stage_of(draw: Any, word: type[Word], s: Grid) -> Stage:
+    """A stage of one block, or one downsampling, that is of this class where that fits."""
+    width, stride = draw(_any((8, 1), (16, 1), (s.c, 1), (8, 2), (24, 2)))
+    stride = stride if min(s.h, s.w) > 1 else 1
+    found = draw(fitting(word, s, width=width, stride=stride, otherwise=st.just(Shrink())))
+    return Stage(width, (), stride, found) if draw(st.booleans()) else Stage(width, (found,), stride)
+
+
+@st.composite
 def architectures(draw: Any, *, blocks_of: Any = blocks) -> Architecture:
     """A stem, up to four stages on grids or tokens, and a head that suits what they leave."""
+    first = draw(st.sampled_from([*[None] * len(OTHERS), *OTHERS]))  # half of all begin with one of the others
     (image, stem), stages = draw(stems()), list[Stage]()
-    if draw(st.integers(0, 3)) == 0:
-        stem += (Flatten(), *draw(_any((), (ClassToken(),))), *draw(positions))
     s = read(stem, image)
+    if first is not None:
+        stages.append(draw(_stage_of(first, s)))
+        s = _left(stages[0], s)
+    elif draw(st.integers(0, 3)) == 0:
+        stem += (Flatten(), *draw(_any((), (ClassToken(),))), *draw(positions))
+        s = read(stem, image)
     for i in range(draw(st.integers(0, 4))):
-        stage = draw(_stage(s, blocks_of=blocks_of, fresh=i == 0))
+        stage = draw(_stage(s, blocks_of=blocks_of, fresh=i == 0 and not stages))
         stages.append(stage)
         s = _left(stage, s)
     late: Sentence = (Flatten(),) if isinstance(s, Grid) and draw(st.booleans()) else ()

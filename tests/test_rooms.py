@@ -1,8 +1,10 @@
 """The rooms of the package: who may import whom, what may load torch, and names that are no room."""
 
 import ast
+import graphlib
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,21 +14,52 @@ import glocal
 ROOT = Path(glocal.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
-# Each room and the rooms it may stand on. `errors` is below all; the package's own __init__ spells the public names.
-BELOW = {
-    "errors": set(),
-    "caches": set(),
-    "intervals": set(),
-    "design": {"errors"},
-    "families": {"design", "errors"},
-    "net": {"design", "errors"},
-    "weights": {"net", "families", "design", "errors", "caches"},
-    "data": {"errors", "caches"},
-    "training": {"data", "weights", "net", "families", "design", "intervals", "errors"},
-    "searching": {"training", "data", "weights", "net", "families", "design", "intervals", "errors"},
-    "reporting": {"families", "design", "intervals", "errors"},
-    "cli": {"reporting", "searching", "training", "data", "weights", "net", "families", "design", "errors"},
-    "__main__": {"cli"},
+# The rooms from the lowest up; a file imports from its own room and from those above its line. The modules at the top of the
+# package (errors, files, settings, ...) stand below all rooms; the package's own __init__ spells the public names.
+MODULES_OF_THE_PACKAGE = (
+    "errors",
+    "caches",
+    "extras",
+    "command_line",
+    "intervals",
+    "files",
+    "html_page",
+    "quantities",
+    "settings",
+)
+ORDER = (
+    "design",
+    "families",
+    "net",
+    "weights",
+    "machine",
+    "data",
+    "artifacts",
+    "recipes",
+    "evaluation",
+    "monitoring",
+    "training",
+    "runs",
+    "trials",
+    "comparing",
+    "searching",
+    "deploying",
+    "explaining",
+    "serving",
+    "picking",
+    "reporting",
+    "cli",
+    "__main__",
+)
+# Rooms that stand beside one another rather than on one another.
+NOT_ON = {
+    "data": {"design", "families", "net", "weights", "machine"},
+    "reporting": {"net", "weights", "data", "searching"},
+}
+INSIDE = {  # the same within a room: folders from the lowest up
+    "data": ("sources", "checks", "batches"),
+    "comparing": ("statistics",),
+    "searching": ("candidates", "supernet"),
 }
 TORCHLESS = ("errors", "design", "families")
 
@@ -54,19 +87,75 @@ def at_import(tree: ast.Module) -> ast.Module:
     return ast.Module(kept, [])
 
 
+def glocal_imports(path: Path) -> set[str]:
+    return {name for name in imported(ast.parse(path.read_text())) if name.startswith("glocal.")}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_point_downward(path):
     if path == ROOT / "__init__.py":
         return
     here = room(path)
-    rooms = {name.split(".")[1] for name in imported(ast.parse(path.read_text())) if name.startswith("glocal.")}
-    assert rooms <= BELOW[here] | {here}
+    above = set(ORDER[ORDER.index(here) + 1 :]) if here in ORDER else set(ORDER)
+    rooms = {name.split(".")[1] for name in glocal_imports(path)}
+    assert not rooms & (above | NOT_ON.get(here, set()))
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_folders_of_a_room_point_downward(name):
+    folders = INSIDE[name]
+    for i, folder in enumerate(folders):
+        above = {f"glocal.{name}.{other}" for other in folders[i + 1 :]}
+        for path in (ROOT / name / folder).rglob("*.py"):
+            assert not {".".join(imported.split(".")[:3]) for imported in glocal_imports(path)} & above, path
 
 
 def test_every_room_has_its_place_in_the_order():
-    assert {room(path) for path in MODULES} - {"__init__"} <= BELOW.keys()
-    assert not any(here in BELOW[there] for here, below in BELOW.items() for there in below), "two rooms on each other"
-    assert [room for room, below in BELOW.items() if "cli" in below] == ["__main__"]
+    assert {room(path) for path in MODULES} - {"__init__"} == {*ORDER, *MODULES_OF_THE_PACKAGE}
+
+
+def module(path: Path) -> str:
+    return ".".join(("glocal", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def test_no_files_import_one_another_in_a_circle():
+    """What only a type checker or a function imports counts too."""
+    files = {module(path): path for path in MODULES if path != ROOT / "__init__.py"}
+    graph = {}
+    for name, path in files.items():
+        wanted = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                wanted |= {m if (m := f"{node.module}.{a.name}") in files else node.module for a in node.names}
+        # A room's __init__ that gathers names of its own files is no part of a circle with them.
+        graph[name] = {w for w in wanted & files.keys() if w != name and files[w].name != "__init__.py"}
+    sorter = graphlib.TopologicalSorter(graph)
+    sorter.prepare()
+
+
+def test_folders_and_files_keep_their_size():
+    counts = Counter(path.parent for path in MODULES)
+    assert {str(folder): n for folder, n in counts.items() if n > 16} == {}, (
+        "about 15 files a folder is where to divide it"
+    )
+    assert {str(path): n for path in MODULES if (n := len(path.read_text().splitlines())) > 350} == {}
+
+
+def test_functions_keep_their_size():
+    """Fifty lines and eight arguments are where to stop."""
+    long = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                arguments = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+                lines, n = node.end_lineno - node.lineno + 1, len([a for a in arguments if a not in ("self", "cls")])
+                if lines > 50 or n > 8:
+                    long.append(f"{path.relative_to(ROOT)}: {node.name}, {lines} lines, {n} arguments")
+    assert not long
+
+
+def test_every_file_says_first_what_it_holds():
+    assert not [path for path in MODULES if not ast.get_docstring(ast.parse(path.read_text()))]
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if room(p) in TORCHLESS], ids=lambda p: str(p.relative_to(ROOT)))

@@ -132,7 +132,8 @@ def test_train_val_predict_from_a_folder_to_an_answer(glocal, colours, tmp_path)
     settings = yaml.safe_load(Path("runs/train/x/run.yaml").read_text())
     assert settings["origins"]["epochs"] == "command line"
     code, out, _ = glocal("val", "runs/train/x", colours)
-    assert "val is 9 of 48 pictures" in out
+    assert "has no splits, so all of its pictures are scored" in out
+    assert "39 of the 48 pictures were trained on" in out
     code, out, _ = glocal("val", "runs/train/x", "--json")
     assert json.loads(out)["top1"] == 1.0
     code, out, _ = glocal("predict", "runs/train/x", colours / "red" / "00.png", colours / "blue")
@@ -140,7 +141,7 @@ def test_train_val_predict_from_a_folder_to_an_answer(glocal, colours, tmp_path)
     assert "red/00.png" in out
     code, out, err = glocal("predict", "runs/train/x", "nowhere.png", colours / "red" / "00.png", "--json")
     told = json.loads(out)["predictions"]
-    assert (code, told[1]["answers"][0][0]) == (1, "red")
+    assert (code, told[1]["predicted"][0]) == (1, "red")
     assert "nowhere.png" in told[0]["error"]
 
 
@@ -148,8 +149,29 @@ def test_a_run_is_resumed_by_its_folder_and_by_nothing_else(glocal, colours):
     assert glocal("train", colours, *TRAIN, "--name", "x", "--json")[0] == 0
     code, out, _ = glocal("train", "--resume", "runs/train/x", "--json")
     assert (code, json.loads(out)["folder"]) == (0, "runs/train/x")
-    code, _, err = glocal("train", "--resume", "runs/train/x", "--epochs", 9)
-    assert (code, "--epochs has no effect with --resume" in err) == (2, True)
+    for words, says in (
+        (["--lr", "1e-3"], "--lr has no effect with --resume"),
+        (["--set", "min_lr=1e-5"], "--set min_lr has no effect with --resume"),
+        (["--name", "y"], "--name has no effect with --resume"),
+        ([colours], "DATA has no effect with --resume"),
+        (["--restart", "warm"], "--restart has no effect with --resume"),
+        (["--epochs", 1], "the run has been trained for 2 epochs"),
+        (["--epochs", 9, "--val-fraction", 0.5], "--val-fraction has no effect with --resume"),
+    ):
+        code, _, err = glocal("train", "--resume", "runs/train/x", *words)
+        assert (code, says in err) == (2, True), (words, err)
+    code, _, err = glocal("train", colours, "--restart", "warm")
+    assert (code, "--resume RUN --epochs N" in err) == (2, True)
+
+
+def test_a_finished_run_is_trained_longer_in_a_folder_of_its_own(glocal, colours):
+    assert glocal("train", colours, *TRAIN, "--name", "x", "--json")[0] == 0
+    code, out, _ = glocal("train", "--resume", "runs/train/x", "--epochs", 3, "--lr", "5e-4", "--restart", "warm")
+    assert code == 0
+    assert "continues runs/train/x after 2 epochs; the schedule starts again, now at a learning rate of" in out
+    assert "glocal val runs/train/x-3-epochs" in out
+    code, out, _ = glocal("train", "--resume", "runs/train/x", "--epochs", 3, "--output", "more", "--json")
+    assert (code, json.loads(out)["folder"]) == (0, "more/x-3-epochs")
 
 
 def test_an_existing_folder_is_left_alone(glocal, colours):
@@ -174,7 +196,7 @@ def test_an_existing_folder_is_left_alone(glocal, colours):
         (["--img-size", "12x"], 2, "192x256"),
         (["--weights", "nowhere.pth"], 1, "nowhere.pth: no such file"),
         (["--config", "nowhere.yaml"], 2, "nowhere.yaml cannot be read"),
-        (["--opt", "sgd", "--set", "eps=1e-3"], 2, "--eps has no effect"),
+        (["--opt", "sgd", "--set", "eps=1e-3"], 2, "--set eps has no effect"),
     ],
 )
 def test_a_mistake_gets_a_line_and_the_right_code(glocal, colours, words, code, says):
@@ -252,7 +274,7 @@ def test_real_photographs_train_and_are_evaluated(glocal, nette):
     one = next((nette / "val").rglob("*.JPEG"))
     code, out, _ = glocal("predict", told["folder"], one, "--json")
     assert code == 0
-    assert len(json.loads(out)["predictions"][0]["answers"]) == 3
+    assert len(json.loads(out)["predictions"][0]["probabilities"]) == 10
 
 
 def test_a_picture_of_one_pixel_and_an_animation_are_answered(glocal, colours, tmp_path):
@@ -262,4 +284,4 @@ def test_a_picture_of_one_pixel_and_an_animation_are_answered(glocal, colours, t
     frames[0].save(tmp_path / "move.gif", save_all=True, append_images=frames[1:])
     code, out, _ = glocal("predict", "runs/train/x", tmp_path / "dot.png", tmp_path / "move.gif", "--json")
     assert code == 0
-    assert all(p["answers"] for p in json.loads(out)["predictions"])
+    assert all(p["predicted"] for p in json.loads(out)["predictions"])

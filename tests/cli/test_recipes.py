@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from glocal.cli.app import app
 from glocal.errors import RecipeError
-from glocal.training.recipes import PAGES
+from glocal.recipes import all_pages
 
 
 def said(*words: str) -> str:
@@ -18,13 +18,13 @@ def said(*words: str) -> str:
 
 def test_all_recipes_are_listed_with_results():
     lines = said().splitlines()
-    assert {line.split()[0] for line in lines[1:] if line and "top-1:" not in line} == PAGES.keys()
+    assert {line.split()[0] for line in lines[1:] if line and "top-1:" not in line} == all_pages().keys()
     assert any(line.split()[:2] == ["convnext_tiny_imagenet", "ImageNet-1K"] and "82.1 %" in line for line in lines)
 
 
 def test_wildcards_choose_and_json_is_one_object():
     assert {page["name"] for page in json.loads(said("coatnet*", "--json"))} == {
-        n for n in PAGES if n.startswith("coatnet")
+        n for n in all_pages() if n.startswith("coatnet")
     }
     told = json.loads(said("convnext_tiny_imagenet", "--json"))
     assert (told["macs"], told["settings"]["lr"]) == (300 * 312 * 4096 * 4_455_531_264, 4e-3)

@@ -1,4 +1,4 @@
-"""`glocal report`: prints where the page lies; a folder that is no search ends with 1 and one line."""
+"""`glocal report`: prints where the page lies; a folder of something else ends with 1 and one line."""
 
 import json
 
@@ -15,7 +15,7 @@ def begun(tmp_path):
 def test_help_says_what_is_reported(glocal):
     code, out, _ = glocal("report", "--help")
     assert code == 0
-    assert "Only searches are reported now." in out
+    assert "a run, a study or a search" in out
 
 
 def test_the_path_is_printed(glocal, begun):
@@ -32,10 +32,10 @@ def test_a_folder_that_is_no_search_is_one_line(glocal, tmp_path):
     code, out, err = glocal("report", str(tmp_path))
     assert (code, out) == (1, "")
     assert err.startswith("SearchError: ")
-    assert "only searches are reported now" in err
+    assert "reports are written of runs, studies and searches" in err
 
 
 def test_a_cost_that_is_none_is_an_error(glocal, begun):
     code, _, err = glocal("report", "s", "--cost", "flops")
     assert code == 1
-    assert "'flops' is no cost of a candidate" in err
+    assert "'flops' is not a cost of a candidate" in err

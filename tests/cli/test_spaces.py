@@ -9,7 +9,7 @@ import yaml
 from typer.testing import CliRunner
 
 from glocal.cli.app import app
-from glocal.cli.spaces import said_of, where
+from glocal.cli.networks.spaces import options_text, where
 from glocal.design import OneOf, Stage, cost, dump, load, vary
 from glocal.errors import ArchitectureError, RecipeError
 from glocal.families import architecture, vocabulary
@@ -27,7 +27,7 @@ def show(*words):
 
 
 def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)\n```", DOC, re.DOTALL)
+    return re.findall(rf"```{language}[^\n]*\n(.*?)\n```", DOC, re.DOTALL)
 
 
 @pytest.fixture
@@ -94,14 +94,14 @@ def test_paths_are_folded(paths, said):
 
 def test_options_are_said_by_what_differs():
     mixers = vary(ConvMixerLayer(3), {"kernel": (7, 3), "act": ("relu", "gelu")})
-    assert said_of(mixers) == "ConvMixerLayer(): kernel 3, 7; act 'relu', 'gelu'"
-    assert said_of(OneOf((*mixers.options[:3], MBConv()))) == (
+    assert options_text(mixers) == "ConvMixerLayer(): kernel 3, 7; act 'relu', 'gelu'"
+    assert options_text(OneOf((*mixers.options[:3], MBConv()))) == (
         "ConvMixerLayer(): kernel 3, 7; act 'relu', 'gelu' (3 of 4) | MBConv()"
     )
-    assert said_of(OneOf((MBConv(), MBConv()))) == "MBConv() | MBConv()"
-    assert said_of(OneOf((mixers, MBConv()))) == f"{said_of(mixers)} | MBConv()"
-    assert said_of(OneOf((Stage(8, (MBConv(),)), Stage(8, (MBConv(),) * 4)))) == "1, 4 blocks"
-    assert said_of(OneOf((Stage(8, ()), Stage(4, (MBConv(),))))) == "Stage(8, ()) | Stage(4, (MBConv(),))"
+    assert options_text(OneOf((MBConv(), MBConv()))) == "MBConv() | MBConv()"
+    assert options_text(OneOf((mixers, MBConv()))) == f"{options_text(mixers)} | MBConv()"
+    assert options_text(OneOf((Stage(8, (MBConv(),)), Stage(8, (MBConv(),) * 4)))) == "1, 4 blocks"
+    assert options_text(OneOf((Stage(8, ()), Stage(4, (MBConv(),))))) == "Stage(8, ()) | Stage(4, (MBConv(),))"
 
 
 # ------------------------------------------------------------------------------------------------------ other forms

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glocal.data import Manifest, check, write_shards
-from glocal.data.partition import held_out_multi
+from glocal.data.splitting import held_out_multi
 
 LABELS = ["cat", "cat|dog", "dog", "bird|cat", "dog|bird"]  # of picture 0, 1, ...
 
@@ -36,7 +36,7 @@ def labelled(data) -> dict[str, set[str]]:
 
 
 def test_labels_are_separated_by_a_bar(table: Path):
-    data = check(table).opened()
+    data = check(table).require_data()
     assert data.multi_label
     assert data.classes == ("bird", "cat", "dog")
     assert data.train.labels.dtype == np.float32
@@ -54,19 +54,19 @@ def test_counts_are_of_labels_and_pictures(table: Path):
 
 
 def test_a_manifest_keeps_several_labels(table: Path):
-    data = check(table).opened()
+    data = check(table).require_data()
     manifest = Manifest.from_json(json.loads(json.dumps(data.manifest().to_json())))
     assert manifest == data.manifest()
-    again = check(table, manifest=manifest).opened()
+    again = check(table, manifest=manifest).require_data()
     assert again.multi_label
     assert (again.val.labels == data.val.labels).all()
     assert again.fingerprint() == data.fingerprint()
 
 
 def test_parquet_and_shards_hold_lists(table: Path, tmp_path: Path):
-    data = check(table).opened()
+    data = check(table).require_data()
     write_shards(data, tmp_path / "out")
-    shards = check(tmp_path / "out").opened()
+    shards = check(tmp_path / "out").require_data()
     assert (shards.multi_label, shards.classes, labelled(shards)) == (True, data.classes, labelled(data))
     pa = pytest.importorskip("pyarrow")
     from pyarrow import parquet
@@ -75,7 +75,7 @@ def test_parquet_and_shards_hold_lists(table: Path, tmp_path: Path):
     parquet.write_table(
         pa.table({"path": [f"{i:02d}.png" for i in range(20)], "label": lists}), table.parent / "pets.parquet"
     )
-    assert check(table.parent / "pets.parquet").opened().fingerprint() == data.fingerprint()
+    assert check(table.parent / "pets.parquet").require_data().fingerprint() == data.fingerprint()
 
 
 def test_a_data_set_saved_to_disk_holds_lists(table: Path, tmp_path: Path):
@@ -88,7 +88,7 @@ def test_a_data_set_saved_to_disk_holds_lists(table: Path, tmp_path: Path):
         "labels": [[names.index(name) for name in LABELS[i % 5].split("|")] for i in range(20)],
     }
     datasets.Dataset.from_dict(columns, features=datasets.Features(features)).save_to_disk(tmp_path / "saved")
-    assert labelled(check(tmp_path / "saved").opened()) == labelled(check(table).opened())
+    assert labelled(check(tmp_path / "saved").require_data()) == labelled(check(table).require_data())
 
 
 def test_a_picture_may_have_no_label_where_labels_are_lists(plant, tmp_path: Path):
@@ -100,7 +100,7 @@ def test_a_picture_may_have_no_label_where_labels_are_lists(plant, tmp_path: Pat
                 about = tarfile.TarInfo(name)
                 about.size = len(data)
                 shard.addfile(about, io.BytesIO(data))
-    data = check(tmp_path / "a.tar").opened()
+    data = check(tmp_path / "a.tar").require_data()
     assert data.classes == ("7", "cat", "dog")
     assert sum((split.labels.sum(1) == 0).sum() for split in (data.train, data.val)) == 4
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from glocal.data import decode
-from glocal.data.pictures import read
+from glocal.data.pictures import Unreadable, read
 from glocal.errors import DataError
 
 
@@ -185,3 +185,18 @@ def png(width: int, height: int, *, bits: int, colour: int, rows: bytes) -> byte
 
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_postscript_is_refused_because_pillow_would_run_it():
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(file, "EPS")
+    with pytest.raises(DataError, match="PostScript, which is a program and is not run"):
+        decode(file.getvalue())
+
+
+def test_a_limit_of_pixels_is_checked_before_decoding():
+    file = io.BytesIO()
+    Image.new("RGB", (20, 10)).save(file, "PNG")
+    assert read(file.getvalue(), max_pixels=200).pixels.shape == (10, 20, 3)
+    with pytest.raises(Unreadable, match="20 x 10 pixels, which is more than the 199 allowed"):
+        read(file.getvalue(), max_pixels=199)

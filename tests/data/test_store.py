@@ -32,13 +32,13 @@ def test_a_stamp_changes_with_the_file(pets: Path):
 
 
 def test_a_store_is_pickled_whole(pets: Path):
-    store = check(pets).opened().train.store
+    store = check(pets).require_data().train.store
     assert pickle.loads(pickle.dumps(store)).read("cat/0.png") == store.read("cat/0.png")
 
 
 def test_a_picture_that_has_gone_is_named_with_its_store(pets: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("glocal.data.survey.KEPT_BYTES", 1)
-    train = check(pets).opened().train
+    monkeypatch.setattr("glocal.data.checks.scan.MEMORY_BYTES", 1)
+    train = check(pets).require_data().train
     (pets / train.paths[0]).unlink()
     with pytest.raises(DataError, match=f"{pets}: {train.paths[0]}: there is no such file"):
         train.picture(0)

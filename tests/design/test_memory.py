@@ -56,7 +56,7 @@ def measured(arch):
 @pytest.mark.parametrize(
     "name",
     """glit_tiny glit_tiny_area_14 glit_tiny_conv2d_5 deit_tiny convnext_atto convmixer_256_8_p2_k5_32 cct_7_3x1_32
-    vit_lite_7_4_32_sine coatnet_0 coatnet_0_after resnet50""".split(),
+    vit_lite_7_4_32_sine coatnet_0 coatnet_0_after resnet50 poolformer_s12 swin_tiny""".split(),
 )
 def test_it_is_right_to_a_ten_thousandth_for_every_family(name):
     assert memory_bytes(architecture(name)) == pytest.approx(measured(architecture(name)), rel=1e-4)

@@ -30,7 +30,7 @@ from glocal.design import (
     sample,
     vary,
 )
-from glocal.design.space import answers_of, asked, canonical, places, size
+from glocal.design.space import answers_of, canonical, places, questions_by_name, size
 from glocal.design.span import cost_range, reach
 from glocal.errors import ArchitectureError, ShapeError
 from glocal.families.coatnet import MBConv, RelativeTransformer
@@ -137,7 +137,7 @@ def test_a_nested_space_is_text_like_any_architecture(space):
     assert load(dump(space), words()) == space
     assert eval(python(space), dict(words())) == space
     assert [q.name or place for place, q in places(space) if q.name not in COUNTS] == [
-        key for key in asked(space) if key not in COUNTS
+        key for key in questions_by_name(space) if key not in COUNTS
     ]
 
 

@@ -8,7 +8,7 @@ from glocal.design import Act, Attention, LogRelativeAttention, SqueezeExcite, a
 from glocal.design.cost import ops
 from glocal.errors import ShapeError
 from glocal.families import architecture, vocabulary
-from glocal.families.coatnet_timm import NAMES, TIMM, TOP1, TransformerRW
+from glocal.families.variants.coatnet_timm import NAMES, TIMM, TOP1, TransformerRW
 
 # params at 224; billions of multiply-adds of convolutions and products at 224, 384 and 512 (specs/coatnet.md, 4.5)
 MEASURED = {

@@ -5,7 +5,7 @@ import pytest
 from glocal.design import First, LearnedPosition, SequencePool, SinePosition, cost
 from glocal.errors import ArchitectureError
 from glocal.families import architecture, list_models, vocabulary
-from glocal.families.catalogue import FAMILIES, WORDS
+from glocal.families.catalogue import FAMILIES, words
 from glocal.families.mixture import ToGrid, ToTokens
 
 
@@ -18,7 +18,7 @@ def test_no_name_is_listed_twice_or_read_by_two_families():
     names = list_models()
     assert len(names) == len(set(names))
     for name in names:
-        assert len([family for family in FAMILIES.values() if family.named(name)]) == 1
+        assert len([family for family in FAMILIES if family.named(name)]) == 1
 
 
 @pytest.mark.parametrize(
@@ -115,5 +115,10 @@ def test_wildcards_select_and_numbers_sort_by_size():
 def test_every_word_of_every_family_can_be_read_back():
     stages = [stage for name in list_models() for stage in architecture(name).stages]
     said = {type(b) for stage in stages for b in (*stage.blocks, *((stage.downsample,) if stage.downsample else ()))}
-    assert said == set(WORDS) - {ToGrid, ToTokens}, "every word but those of no paper stands in a named architecture"
+    assert said == set(words()) - {ToGrid, ToTokens}, "every word but those of no paper stands in a named architecture"
     assert said <= set(vocabulary().values())
+
+
+def test_no_two_words_or_ops_bear_one_name():
+    known = vocabulary()
+    assert {known[word.__name__] for word in words()} == set(words())

@@ -11,7 +11,7 @@ from glocal.design.cost import ops
 from glocal.errors import ArchitectureError
 from glocal.families import architecture
 from glocal.families.resnet import ResidualBlock
-from glocal.families.roadmap import KERNELS, NAMES, STEPS, roadmap
+from glocal.families.variants.roadmap import KERNELS, NAMES, STEPS, roadmap
 
 # step: params, params with LayerScale everywhere, multiply-adds, and what Tables 10 and 11 print for them
 RESNET50 = {

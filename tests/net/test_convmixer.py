@@ -42,12 +42,11 @@ def test_logits_are_the_authors_for_odd_and_even_kernels(kernel, golden):
 
 
 def test_even_kernels_padded_the_other_way_give_other_logits(monkeypatch):
-    from glocal.net import layers
 
     mirrored = filled(4)
     plain = mirrored(wave())
-    pad = layers.functional.pad
-    monkeypatch.setattr(layers.functional, "pad", lambda x, sides: pad(x, (sides[1], sides[0], sides[3], sides[2])))
+    pad = nn.functional.pad
+    monkeypatch.setattr(nn.functional, "pad", lambda x, sides: pad(x, (sides[1], sides[0], sides[3], sides[2])))
     assert (mirrored(wave()) - plain).abs().max() > 1e-3
 
 

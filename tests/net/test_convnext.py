@@ -10,7 +10,7 @@ from torch.nn import functional
 import glocal
 from glocal.design import Grid, Norm, Tokens, Vector, adapt
 from glocal.families.convnext import ConvNeXtBlock, Downsample, convnext
-from glocal.families.roadmap import roadmap
+from glocal.families.variants.roadmap import roadmap
 from glocal.net import Network, layers
 from glocal.net.build import build
 

@@ -72,13 +72,14 @@ def test_no_batch_norm_is_left_behind_a_convolution(name):
         assert not any(isinstance(m, nn.BatchNorm2d) for m in fused.modules())
 
 
-def test_training_and_whatever_leads_to_it_is_refused():
+def test_training_and_whatever_leads_to_it_is_refused(tmp_path):
     network = small("coatnet_layout_cctt")
     fused = fuse(network)
     for attempt in (
         fused.train,
         lambda: fused.reset_classifier(3),
         lambda: fused.load_state_dict(network.state_dict()),
+        lambda: fused.save_pretrained(tmp_path),
     ):
         with pytest.raises(RunError, match=r"this coatnet_layout_cctt is fused.*the network it was made from"):
             attempt()

@@ -7,7 +7,7 @@ from torch import nn
 import glocal
 from glocal.design import AreaAttention, Attention, Conv1d, Depthwise1d, Norm, Tokens, adapt
 from glocal.families.glit import RELEASED, GLiTAreaBlock, GLiTBlock, GLiTGridBlock, from_official, glit
-from glocal.net import Network, layers
+from glocal.net import Network
 from glocal.net.build import build
 from glocal.weights import SOURCES, export, load_into
 
@@ -156,8 +156,8 @@ def test_the_golden_digits_tell_the_gates_halves_the_padding_and_the_order_of_no
     halves.gate1 = nn.Sequential(_Halves(), nn.GLU(2))
     for broken in (swapped, halves):
         assert shown(broken(x)) != pytest.approx(golden, abs=1e-3)
-    pad = layers.functional.pad
-    monkeypatch.setattr(layers.functional, "pad", lambda x, sides: pad(x, sides[::-1]))
+    pad = nn.functional.pad
+    monkeypatch.setattr(nn.functional, "pad", lambda x, sides: pad(x, sides[::-1]))
     assert shown(plain(x)) != pytest.approx(golden, abs=1e-3)
 
 

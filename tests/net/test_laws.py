@@ -1,7 +1,5 @@
 """Laws that tie a design to its network, on random architectures and on every named one."""
 
-import warnings
-
 import pytest
 import torch
 from hypothesis import given
@@ -101,35 +99,6 @@ def test_a_training_step_gives_every_weight_a_finite_gradient_and_leaves_every_w
 @given(architectures())
 def test_a_training_step_of_many(arch):
     trains_a_step(arch)
-
-
-def exports(arch):
-    """The exported program has the weights that the design counts, and answers alike, also after training moved the
-    statistics of norms."""
-    torch.manual_seed(0)
-    network, x = Network(arch), torch.randn(3, *arch.image)
-    with torch.no_grad():
-        network.train()(x)
-    network.eval()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.export's own deprecations
-        program = torch.export.export(network, (x,), strict=False)
-    assert sum(p.numel() for p in program.parameters()) == cost(arch).params
-    with torch.no_grad():
-        torch.testing.assert_close(program.module()(x), network(x), rtol=1e-5, atol=1e-5)
-
-
-@law(40)
-@given(architectures())
-def test_the_exported_program_gives_the_same_logits(arch):
-    exports(arch)
-
-
-@pytest.mark.slow
-@law(200)
-@given(architectures())
-def test_the_exported_program_of_many(arch):
-    exports(arch)
 
 
 @law(25)

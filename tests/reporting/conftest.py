@@ -40,7 +40,7 @@ def details(locals_: tuple[int, ...]) -> Architecture:
     return cifar("glit_cifar_48_6_details", tuple(question(local) for local in locals_))
 
 
-def written(path: Path, rows: list[dict]) -> None:
+def write_rows(path: Path, rows: list[dict]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         table = csv.DictWriter(file, rows[0])
@@ -53,8 +53,8 @@ def candidates(space: Architecture, name: str, rng: random.Random, most: float) 
     worth = [[rng.gauss(0, 1) for _ in q.options] for q in questions(space)]
     seen, rows = {}, []
 
-    def truth(sheet: tuple) -> float:
-        return 0.58 + 0.012 * sum(w[a] for w, a in zip(worth, sheet, strict=True))
+    def truth(chosen: tuple) -> float:
+        return 0.58 + 0.012 * sum(w[a] for w, a in zip(worth, chosen, strict=True))
 
     for generation in range(GENERATIONS):
         best = sorted(seen, key=seen.get, reverse=True)[:6]
@@ -94,30 +94,30 @@ def finalists(path: Path, rows: list[dict], rng: random.Random) -> dict:
         })  # fmt: skip
     winner = max(found, key=lambda row: row["accuracy"])
     winner["winner"] = 1
-    written(path / "finalists.csv", found)
+    write_rows(path / "finalists.csv", found)
     return winner
 
 
 def ranked(path: Path, space: Architecture, rng: random.Random) -> None:
     rows = []
     for _ in range(20):
-        sheet = sample(space, rng)
-        price, x = cost(decide(space, sheet)), rng.uniform(0.5, 0.64)
+        chosen = sample(space, rng)
+        price, x = cost(decide(space, chosen)), rng.uniform(0.5, 0.64)
         rows.append({
-            "answers": "-".join(map(str, sheet)), "macs": price.macs, "params": price.params, "supernet_accuracy": x,
+            "answers": "-".join(map(str, chosen)), "macs": price.macs, "params": price.params, "supernet_accuracy": x,
             "accuracy": 0.17 + x + rng.gauss(0, 0.02),
         })  # fmt: skip
-    written(path / "rank.csv", rows)
+    write_rows(path / "rank.csv", rows)
 
     def estimate(value: float, low: float, high: float) -> dict:
         return {"value": value, "low": low, "high": high}
 
-    told = {
+    values = {
         "n": 20, "tau": estimate(0.58, 0.31, 0.78), "tau_macs": estimate(0.21, -0.12, 0.5), "gain": estimate(0.37, 0.02, 0.7),
         "tau_within": estimate(0.41, None, None), "rho": 0.74, "regret": 0.004, "regret_by_chance": 0.021, "resamples": 2000,
         "undefined": 0,
     }  # fmt: skip
-    (path / "rank.json").write_text(json.dumps(told))
+    (path / "rank.json").write_text(json.dumps(values))
 
 
 def write_search(path: Path, *, seed: int = 0) -> Path:
@@ -128,26 +128,26 @@ def write_search(path: Path, *, seed: int = 0) -> Path:
         level = path / name
         level.mkdir(parents=True)
         (level / "space.yaml").write_text(yaml.safe_dump(dump(space), sort_keys=False))
-        written(level / "supernet" / "metrics.csv", [
+        write_rows(level / "supernet" / "metrics.csv", [
             {"epoch": e, "step": 390 * (e + 1), "time_s": 31.0 * (e + 1), "lr": 1e-3 * (1 - e / 30), "train_loss": 2.3 - 0.03 * e,
              "val_top1_min": 0.2 + 0.008 * e, "val_top1_median": 0.24 + 0.0105 * e, "val_top1_max": 0.27 + 0.012 * e,
              "images_per_s": 1600}
             for e in range(30)
         ])  # fmt: skip
         rows = candidates(space, name, rng, most)
-        written(level / "candidates.csv", rows)
+        write_rows(level / "candidates.csv", rows)
         winner = finalists(level, rows, rng)
         answers[name] = winner["answers"]
-        sheet = tuple(map(int, winner["answers"].split("-")))
+        chosen = tuple(map(int, winner["answers"].split("-")))
         if name == "distribution":
             ranked(level, space, rng)
-            space = details(sheet)
-    arch = replace(decide(space, sheet), name="glit_cifar_48_6_found")
+            space = details(chosen)
+    arch = replace(decide(space, chosen), name="glit_cifar_48_6_found")
     (path / "winner").mkdir()
     (path / "winner" / "architecture.yaml").write_text(yaml.safe_dump(dump(arch), sort_keys=False))
     (path / "winner" / "winner.py").write_text(f"from glocal.design import *\n\narch = {python(arch)}\n")
-    told = {key: winner[key] for key in ("accuracy", "low", "high", "n", "macs", "params")}
-    (path / "winner" / "winner.json").write_text(json.dumps({**told, "answers": answers}))
+    values = {key: winner[key] for key in ("accuracy", "low", "high", "n", "macs", "params")}
+    (path / "winner" / "winner.json").write_text(json.dumps({**values, "answers": answers}))
     (path / "search.yaml").write_text(yaml.safe_dump({
         "command": "glocal search cifar10 --space glit_cifar_48_6 --max-macs 22M --budget 4h",
         "space": "glit_cifar_48_6", "levels": ["distribution", "details"], "method": "evolution", "source": "cifar10",

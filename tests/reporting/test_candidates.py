@@ -10,7 +10,8 @@ from PIL import Image
 from glocal.errors import SearchError
 from glocal.reporting import draw_candidates, draw_front, draw_search
 from glocal.reporting.candidates import candidates_svg
-from glocal.reporting.search_folder import Level, Row, SearchFolder, pareto
+from glocal.reporting.level_folder import LevelFolder, Row, pareto
+from glocal.reporting.search_folder import SearchFolder
 from glocal.reporting.shares import BEST, option_names, shares
 
 
@@ -46,7 +47,7 @@ def test_all_figures_of_a_search_at_once(searched, tmp_path):
 
 
 def test_front_limits_finalists_and_winner_are_named(searched):
-    level, limits = Level(searched / "details"), SearchFolder.find(searched).limits()
+    level, limits = LevelFolder(searched / "details"), SearchFolder.find(searched).limits()
     svg = candidates_svg(level, "macs", limits["macs"])
     winner = next(f for f in level.finalists if f.winner)
     for text in ("Pareto front", "finalists", "winner after retraining", "at most 22 M", "multiply-adds, M"):
@@ -64,8 +65,8 @@ def test_a_level_without_finalists_is_drawn_too(search_of_mine, tmp_path):
 @pytest.mark.parametrize(
     ("cost", "message"),
     [
-        ("flops", r"'flops' is no cost of a candidate; give one of macs, params, latency_ms, memory_bytes"),
-        ("latency_ms", r"the search asked for no latency_ms; its candidates have macs, params"),
+        ("flops", r"'flops' is not a cost of a candidate; give one of macs, params, latency_ms, memory_bytes"),
+        ("latency_ms", r"the search did not compute latency_ms; its candidates have macs, params"),
     ],
 )
 def test_a_cost_that_is_not_there_is_named(searched, tmp_path, cost, message):
@@ -75,13 +76,13 @@ def test_a_cost_that_is_not_there_is_named(searched, tmp_path, cost, message):
 
 def test_a_level_without_candidates_is_named(search_of_mine, tmp_path):
     (search_of_mine / "details" / "candidates.csv").unlink()
-    with pytest.raises(SearchError, match=r"details has no measured candidates \(candidates.csv\)"):
+    with pytest.raises(SearchError, match=r"details has no evaluated candidates \(candidates.csv\)"):
         draw_front(search_of_mine / "details", tmp_path / "it.png")
 
 
 @pytest.mark.parametrize("level", ["distribution", "details"])
 def test_shares_of_a_question_make_a_whole(searched, level):
-    here = Level(searched / level)
+    here = LevelFolder(searched / level)
     found = shares(here.space, here.candidates)
     wide = [len(values) for _, values in found.columns]
     assert found.best == BEST
@@ -96,5 +97,5 @@ def test_shares_of_a_question_make_a_whole(searched, level):
 
 
 def test_options_are_named_by_what_tells_them_apart(searched):
-    space = Level(searched / "distribution").space
+    space = LevelFolder(searched / "distribution").space
     assert option_names(space.stages[0].blocks[0]) == ["local 0", "local 1", "local 2", "local 3"]

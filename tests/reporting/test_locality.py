@@ -21,7 +21,7 @@ def test_glit_tiny_reads_as_its_authors_released_it():
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "expected"),
     [
         ("coatnet_layout_cccc", "L" * 16),
         ("coatnet_layout_ccct", "L" * 13 + "GG"),
@@ -36,8 +36,8 @@ def test_glit_tiny_reads_as_its_authors_released_it():
         ("glit_mix_1_2", "X" * 12),
     ],
 )
-def test_families_are_where_they_say_they_are(name, said):
-    assert letters(architecture(name)) == said
+def test_families_are_where_they_say_they_are(name, expected):
+    assert letters(architecture(name)) == expected
 
 
 @pytest.mark.parametrize("heads", [3, 6])

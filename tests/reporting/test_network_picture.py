@@ -20,14 +20,14 @@ def texts(svg):
 
 
 def test_glit_tiny_shows_heads_fields_and_costs_of_each_block():
-    said = texts(network_svg(architecture("glit_tiny")))
-    assert [said.count(text) for text in ("1 head", "3 heads")] == [3, 5]
-    assert [said.count(text) for text in ("K 31", "K 45", "K 17")] == [5, 2, 0]
-    assert [said.count(f"d_z {m}") for m in (2, 4, 6)] == [2, 7, 3]
-    assert said.count("d_k 384") == 1
-    assert "7.26 M weights, 1.47 G multiply-adds, pictures of 224×224" in said
-    assert "175 M" in said
-    assert "192 wide, 14×14 + 1 tokens" in said
+    drawn = texts(network_svg(architecture("glit_tiny")))
+    assert [drawn.count(text) for text in ("1 head", "3 heads")] == [3, 5]
+    assert [drawn.count(text) for text in ("K 31", "K 45", "K 17")] == [5, 2, 0]
+    assert [drawn.count(f"d_z {m}") for m in (2, 4, 6)] == [2, 7, 3]
+    assert drawn.count("d_k 384") == 1
+    assert "7.26 M parameters, 1.47 G multiply-adds, pictures of 224×224" in drawn
+    assert "175 M" in drawn
+    assert "192 wide, 14×14 + 1 tokens" in drawn
 
 
 @pytest.mark.parametrize("name", ["coatnet_0", "convmixer_768_32", "glit_tiny_area_14", "resnet50"])
@@ -36,10 +36,10 @@ def test_every_family_has_its_picture(name, tmp_path):
     draw_network(arch, tmp_path / "plots" / "it.png")
     with Image.open(tmp_path / "plots" / "it.png") as image:
         assert min(image.size) > 400
-    said = texts(network_svg(arch))
+    drawn = texts(network_svg(arch))
     depth = sum(len(stage.blocks) for stage in arch.stages)
-    assert all(str(i) in said for i in range(depth))
-    assert said.count("channels") == -(-depth // A_LINE)
+    assert all(str(i) in drawn for i in range(depth))
+    assert drawn.count("channels") == -(-depth // A_LINE)
 
 
 def test_a_network_without_feed_forward_has_no_row_for_it():

@@ -11,7 +11,7 @@ import yaml
 
 from glocal.errors import SearchError
 from glocal.reporting import write_report
-from glocal.reporting.search_folder import Level
+from glocal.reporting.level_folder import LevelFolder
 
 
 class Page(HTMLParser):
@@ -24,10 +24,10 @@ class Page(HTMLParser):
         self.shown = " ".join(self.shown.split())
 
     def handle_starttag(self, tag, attrs):
-        said = dict(attrs)
-        self._tags.append((tag, said.get("id")))
-        self.ids += [said["id"]] if tag == "div" and "id" in said else []
-        self.fetched += [said[name] for name in ("src", "href", "data", "action") if name in said]
+        attributes = dict(attrs)
+        self._tags.append((tag, attributes.get("id")))
+        self.ids += [attributes["id"]] if tag == "div" and "id" in attributes else []
+        self.fetched += [attributes[name] for name in ("src", "href", "data", "action") if name in attributes]
 
     def handle_endtag(self, tag):
         while self._tags and self._tags.pop()[0] != tag:
@@ -51,7 +51,7 @@ def page(html):
     return Page(html)
 
 
-def test_it_lies_in_the_folder_and_needs_no_network(searched, html, page):
+def test_it_is_in_the_folder_and_needs_no_network(searched, html, page):
     assert (searched / "report.html").is_file()
     assert [place for place in page.fetched if not place.startswith("#")] == []
     assert not re.search(r"@import|url\((?!#)", html[: html.index("<script")])
@@ -60,10 +60,10 @@ def test_it_lies_in_the_folder_and_needs_no_network(searched, html, page):
 
 
 def test_the_main_facts_are_there_without_scripts(searched, page):
-    told = json.loads((searched / "winner" / "winner.json").read_text())
+    scores = json.loads((searched / "winner" / "winner.json").read_text())
     for fact in (
-        f"{told['accuracy']:.2%} on 5,000 held-out pictures",
-        f"95 % interval {told['low']:.2%} to {told['high']:.2%}",
+        f"{scores['accuracy']:.2%} on 5,000 held-out pictures",
+        f"95 % interval {scores['low']:.2%} to {scores['high']:.2%}",
         "glocal search cifar10 --space glit_cifar_48_6 --max-macs 22M --budget 4h",
         "at most 22 M multiply-adds",
         "distribution/supernet 30 epochs 1:02:03",
@@ -71,28 +71,28 @@ def test_the_main_facts_are_there_without_scripts(searched, page):
         "recipe lr 0.001",
         "Level 1: distribution",
         "Level 2: details",
-        "6 questions, 4,096 answer sheets",
+        "6 questions, 4,096 networks",
         "192 in 8 generations",
         "Kendall's tau of the supernet's accuracy +0.58 (+0.31 to +0.78)",
         "arch = Architecture(",
         "Architecture: name: glit_cifar_48_6_found",
         "winner/architecture.yaml --seed 1",
         "winner/weights.safetensors cifar10 --split test",
-        "took no part say how good it is: the test split",
+        "took no part tell how good it is: the test split",
     ):
         assert fact in page.shown, fact
 
 
-def test_what_matters_is_warned_of(page):
-    looked = 2 * 192 + 2 * 5 + 2 * 20
-    assert f"The 5,000 held-out pictures were looked at {looked} times" in page.shown
+def test_the_page_warns_of_what_matters(page):
+    used = 2 * 192 + 2 * 5 + 2 * 20
+    assert f"The 5,000 held-out pictures were used {used} times to choose" in page.shown
     assert "details: the 95 % intervals of the winner and of the finalists in place 2" in page.shown
     assert "these pictures cannot tell" in page.shown
     assert "details: how far the supernet's order can be trusted was not measured; glocal rank" in page.shown
 
 
-def test_finalists_stand_by_what_they_reach_alone_beside_the_supernets_order(searched):
-    finalists = Level(searched / "details").finalists
+def test_finalists_are_ordered_by_their_own_accuracy_beside_the_supernets_order(searched):
+    finalists = LevelFolder(searched / "details").finalists
     assert finalists[0].winner
     assert [f.accuracy for f in finalists] == sorted((f.accuracy for f in finalists), reverse=True)
     assert sorted(f.place for f in finalists) == [1, 2, 3, 4, 5]
@@ -109,13 +109,13 @@ def test_figures_are_plotlys_and_have_their_places(page):
     assert re.search(r"<b>\d(-\d)+</b><br>\d\d\.\d\d% \(.+ pictures\).+generation 0, random", dots["text"][0])
 
 
-def test_what_the_user_said_is_shown_and_not_obeyed(search_of_mine):
+def test_text_of_users_is_shown_and_not_run(search_of_mine):
     path = search_of_mine / "search.yaml"
-    said = yaml.safe_load(path.read_text())
+    about = yaml.safe_load(path.read_text())
     evil = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
-    said |= {"command": evil, "source": evil, "recipe": {evil: evil}, "settings": {"space": evil}, "classes": [evil]}
+    about |= {"command": evil, "source": evil, "recipe": {evil: evil}, "settings": {"space": evil}, "classes": [evil]}
     (search_of_mine / "quote.txt").write_text(evil)
-    path.write_text(yaml.safe_dump(said))
+    path.write_text(yaml.safe_dump(about))
     arch = search_of_mine / "winner" / "architecture.yaml"
     arch.write_text(arch.read_text().replace("glit_cifar_48_6_found", f"'{evil}'"))
     rows = search_of_mine / "details" / "candidates.csv"
@@ -126,51 +126,51 @@ def test_what_the_user_said_is_shown_and_not_obeyed(search_of_mine):
     assert evil in Page(html).shown
 
 
-def test_the_password_of_a_storage_is_not_told(search_of_mine):
+def test_the_password_of_a_storage_is_not_shown(search_of_mine):
     path = search_of_mine / "search.yaml"
     url = "postgresql://me:s3cr:et@host/searches"
-    said = yaml.safe_load(path.read_text()) | {
+    about = yaml.safe_load(path.read_text()) | {
         "command": f"glocal search digits --storage {url}",
         "machine": {"storage": url},
     }
-    path.write_text(yaml.safe_dump(said))
+    path.write_text(yaml.safe_dump(about))
     html = write_report(search_of_mine).read_text(encoding="utf-8")
     assert "s3cr" not in html
     assert html.count("postgresql://me@host/searches") == 2
 
 
 @pytest.mark.parametrize(
-    ("missing", "said"),
+    ("missing", "sentence"),
     [
         ("winner", "The search has not ended"),
-        ("winner/winner.json", "How good it is was not written down"),
-        ("details/space.yaml", "The space was not written down"),
+        ("winner/winner.json", "Its accuracy was not written"),
+        ("details/space.yaml", "The space was not written"),
         ("details/supernet", "No epoch of its supernet has ended"),
-        ("details/candidates.csv", "No candidate has been measured"),
+        ("details/candidates.csv", "No candidate has been evaluated"),
         ("details/finalists.csv", "No finalist has been retrained"),
-        ("plan.json", "Nothing is known of the time spent"),
+        ("plan.json", "The time spent was not written"),
         ("distribution/rank.json", "no networks were trained alone to compare with"),
     ],
 )
-def test_what_a_search_has_not_come_to_is_left_out_with_a_sentence(search_of_mine, missing, said):
+def test_what_a_search_has_not_reached_is_replaced_by_a_sentence(search_of_mine, missing, sentence):
     place = search_of_mine / missing
     shutil.rmtree(place) if place.is_dir() else place.unlink()
-    assert said in Page(write_report(search_of_mine).read_text(encoding="utf-8")).shown
+    assert sentence in Page(write_report(search_of_mine).read_text(encoding="utf-8")).shown
 
 
-def test_a_search_that_has_just_begun_has_a_page(tmp_path):
+def test_a_search_that_has_just_started_has_a_page(tmp_path):
     (tmp_path / "search.yaml").write_text("command: glocal search digits\nlevels: [one]\n")
     page = Page(write_report(tmp_path).read_text(encoding="utf-8"))
     assert "No winner yet." in page.shown
     assert page.plots is None
 
 
-def test_a_source_without_a_split_for_the_end_is_not_told_to_open_one(search_of_mine):
+def test_a_source_without_a_split_for_the_end_gets_no_command_for_one(search_of_mine):
     path = search_of_mine / "search.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"split_rule": "val is 10 of 50"}))
     shown = Page(write_report(search_of_mine).read_text(encoding="utf-8")).shown
     assert "--split" not in shown
-    assert "say how good it is, and this source set none aside" in shown
+    assert "tell how good it is, and this source has no others" in shown
 
 
 def test_candidates_that_wait_are_not_counted(search_of_mine):
@@ -180,7 +180,7 @@ def test_candidates_that_wait_are_not_counted(search_of_mine):
     assert "192 in 8 generations" in Page(write_report(search_of_mine).read_text(encoding="utf-8")).shown
 
 
-def test_a_supernet_whose_largest_path_lags_is_warned_of(search_of_mine):
+def test_the_page_warns_of_a_supernet_whose_largest_path_lags(search_of_mine):
     path = search_of_mine / "details" / "supernet" / "metrics.csv"
     head, *_, last = path.read_text().splitlines()
     cells = last.split(",")
@@ -191,14 +191,9 @@ def test_a_supernet_whose_largest_path_lags_is_warned_of(search_of_mine):
 
 
 def test_a_folder_that_is_no_search_is_an_error(tmp_path):
-    with pytest.raises(SearchError, match="is no folder; give the folder of a search"):
+    with pytest.raises(SearchError, match="is not a folder; give the folder of a search"):
         write_report(tmp_path / "nowhere")
-    with pytest.raises(SearchError, match=r"it has no search\.yaml; only searches are reported now"):
-        write_report(tmp_path)
-    (tmp_path / "run.yaml").write_text("command: glocal train\n")
-    with pytest.raises(
-        SearchError, match="is the folder of a training run, of which there is no report; only searches"
-    ):
+    with pytest.raises(SearchError, match=r"has no search\.yaml, so it is not the folder of a search"):
         write_report(tmp_path)
 
 
@@ -206,12 +201,12 @@ def test_a_folder_that_is_no_search_is_an_error(tmp_path):
     ("path", "text", "message"),
     [
         ("search.yaml", "levels: [a", r"search\.yaml is not whole"),
-        ("search.yaml", "seed: 1", r"search\.yaml is not whole: it must hold the names of the search's levels"),
+        ("search.yaml", "seed: 1", r"search\.yaml is not whole: it must have the names of the search's levels"),
         ("details/candidates.csv", "generation,answers\n0,1\n", "has no column origin, accuracy, n, seconds"),
         ("details/finalists.csv", "place\n1\n", "has no column answers"),
         ("distribution/rank.json", "{", r"rank\.json is not whole"),
-        ("distribution/rank.json", "[]", r"rank\.json is not whole: it must hold n, tau"),
-        ("winner/winner.json", '{"accuracy": 0.5}', r"winner\.json is not whole: it must hold accuracy, low, high, n"),
+        ("distribution/rank.json", "[]", r"rank\.json is not whole: it must have n, tau"),
+        ("winner/winner.json", '{"accuracy": 0.5}', r"winner\.json is not whole: it must have accuracy, low, high, n"),
         ("winner/architecture.yaml", "Architecture: {nome: x}", r"architecture\.yaml cannot be read: .*nome"),
         ("winner/architecture.yaml", "LN", r"describes no Architecture"),
     ],
@@ -225,7 +220,7 @@ def test_a_file_that_is_not_whole_is_named(search_of_mine, path, text, message):
 def test_an_accuracy_that_is_no_fraction_is_named(search_of_mine):
     rows = search_of_mine / "details" / "finalists.csv"
     rows.write_text(rows.read_text().replace(",0.8", ",80.8"))
-    with pytest.raises(SearchError, match=r"finalists\.csv is not whole: 80.* is no accuracy"):
+    with pytest.raises(SearchError, match=r"finalists\.csv is not whole: 80.* is not an accuracy"):
         write_report(search_of_mine)
 
 

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
+from glocal.comparing.statistics.reliability import reliability
 from glocal.design import Architecture, Grid, Linear, Mean, OneOf, Stage, cost, decide
 from glocal.design.space import canonical, size
 from glocal.errors import SearchError
 from glocal.families.convmixer import ConvMixerLayer
-from glocal.searching.correlation import Pair, Rank, kendall, rank, stratified
+from glocal.searching.correlation import Pair, Rank, kendall, rank
+from glocal.searching.sampling import stratified_sample
 
 
 def pairs(n=30, *, seed=0, supernet=0.0, macs=0.0):
-    """Networks whose accuracy alone is drawn, and followed as closely as said by the supernet's and by multiply-adds."""
+    """Networks whose accuracy alone is drawn, and followed as closely as set by the supernet's and by multiply-adds."""
     rng = np.random.default_rng(seed)
     y = rng.normal(size=n)
     near = [rho * y + (1 - rho**2) ** 0.5 * rng.normal(size=n) for rho in (supernet, macs)]
@@ -48,20 +50,20 @@ def test_tau_is_the_definition_and_scipys_also_with_ties():
 
 def test_a_resample_is_scored_as_the_list_it_stands_for():
     """A network drawn twice is tied with itself; so the intervals are those of scipy on lists drawn one by one."""
-    told = pairs(12, supernet=0.8)
+    networks = pairs(12, supernet=0.8)
     drawn = np.random.default_rng(3).multinomial(12, np.full(12, 1 / 12), size=200)
     taus = []
     for times in drawn:
-        again = [pair for pair, k in zip(told, times, strict=True) for _ in range(k)]
+        again = [pair for pair, k in zip(networks, times, strict=True) for _ in range(k)]
         taus.append(kendalltau([p.supernet for p in again], [p.alone for p in again]).statistic)
-    found = rank(told, seed=3, resamples=200).tau
+    found = rank(networks, seed=3, resamples=200).tau
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(taus, (0.025, 0.975))))
 
 
 def test_all_statistics_of_one_ranking():
-    told = pairs(25, supernet=0.9, macs=0.4)
-    found = rank(told)
-    x, y, macs = zip(*told, strict=True)
+    networks = pairs(25, supernet=0.9, macs=0.4)
+    found = rank(networks)
+    x, y, macs = zip(*networks, strict=True)
     assert found.n == 25
     assert found.tau.value == pytest.approx(kendalltau(x, y).statistic)
     assert found.tau_macs.value == pytest.approx(kendalltau(macs, y).statistic)
@@ -69,24 +71,26 @@ def test_all_statistics_of_one_ranking():
     assert found.rho == pytest.approx(spearmanr(x, y).statistic)
     for each in (found.tau, found.tau_macs, found.gain, found.tau_within):
         assert each.low <= each.value <= each.high
-    thirds = np.array_split(sorted(told, key=lambda pair: pair.macs), 3)
+    thirds = np.array_split(sorted(networks, key=lambda pair: pair.macs), 3)
     taus, weights = [kendalltau(t[:, 0], t[:, 1]).statistic for t in thirds], [len(t) * (len(t) - 1) for t in thirds]
     assert found.tau_within.value == pytest.approx(np.average(taus, weights=weights))
 
 
 def test_regret_is_what_the_first_five_miss():
-    told = [Pair(0.9 - i / 100, 0.5 + i / 100, 100) for i in range(10)]  # upside down: the first five are the worst
-    found = rank(told)
+    networks = [Pair(0.9 - i / 100, 0.5 + i / 100, 100) for i in range(10)]  # upside down: the first five are the worst
+    found = rank(networks)
     assert found.regret == pytest.approx(0.59 - 0.54)
-    blindly = [max(pair.alone for pair in five) for five in combinations(told, 5)]
-    assert found.regret_by_chance == pytest.approx(0.59 - np.mean(blindly))
-    assert rank(told[:5]).regret is None
+    by_chance = [max(pair.alone for pair in five) for five in combinations(networks, 5)]
+    assert found.regret_by_chance == pytest.approx(0.59 - np.mean(by_chance))
+    assert rank(networks[:5]).regret is None
 
 
 def test_of_equal_supernet_accuracies_the_lighter_network_comes_first():
-    told = [Pair(0.5, 0.6 + i / 100, 100 - i) for i in range(6)]  # the heaviest is the worst, and left out
-    assert rank(told).regret == 0
-    assert rank([pair._replace(macs=200 - pair.macs) for pair in told]).regret == pytest.approx(0.01)
+    networks = [
+        Pair(0.5, 0.6 + i / 100, 100 - i) for i in range(6)
+    ]  # the heaviest is the worst, and is not among the first
+    assert rank(networks).regret == 0
+    assert rank([pair._replace(macs=200 - pair.macs) for pair in networks]).regret == pytest.approx(0.01)
 
 
 def test_a_supernet_that_orders_by_size_alone_is_not_called_better():
@@ -120,22 +124,22 @@ def test_a_supernet_that_tells_nothing_apart_has_no_tau_and_says_so():
 def test_resamples_without_a_tau_are_left_out_and_counted():
     found = rank([Pair(0.1, 0.2, 1), Pair(0.2, 0.3, 2), Pair(0.3, 0.1, 3)], resamples=500)
     assert 0.05 < found.undefined / 500 < 0.2  # three times the same network, in 1 of 9 resamples
-    assert f"{found.undefined} without a defined tau are left out" in str(found)
+    assert f"{found.undefined} in which tau is undefined" in str(found)
     assert np.isfinite([found.tau.low, found.tau.high]).all()
 
 
 def test_a_rank_is_told_and_kept_as_plain_data():
-    for told in (pairs(), pairs(4), [pair._replace(supernet=0.1) for pair in pairs()]):
-        found = rank(told)
+    for networks in (pairs(), pairs(4), [pair._replace(supernet=0.1) for pair in pairs()]):
+        found = rank(networks)
         assert Rank.from_json(json.loads(json.dumps(found.to_json(), allow_nan=False))) == found
-    said = str(rank(pairs(60, supernet=0.95, macs=0.1)))
-    told = "the supernet ranks these 60 networks better than their multiply-adds alone do: difference of tau +"
-    assert said.startswith(told)
-    assert "95 % intervals of 2,000 bootstrap resamples" in said
+    text = str(rank(pairs(60, supernet=0.95, macs=0.1)))
+    expected = "the supernet ranks these 60 networks better than their multiply-adds alone do: difference of tau +"
+    assert text.startswith(expected)
+    assert "95 % intervals of 2,000 bootstrap resamples" in text
 
 
 def test_too_few_networks_and_accuracies_that_are_none_are_refused():
-    with pytest.raises(SearchError, match="2 networks make no ranking; judge at least 3"):
+    with pytest.raises(SearchError, match="2 networks are too few for a ranking; take at least 3"):
         rank(pairs(2))
     with pytest.raises(SearchError, match="not a number"):
         rank([*pairs(5), Pair(0.5, float("nan"), 1)])
@@ -148,33 +152,49 @@ def mixers(depth, *, kernels=(3, 5, 7, 9)):
 
 @pytest.mark.parametrize("space", [mixers(4), mixers(12)], ids=["enumerated", "drawn"])
 def test_sheets_are_spread_over_multiply_adds(space):
-    sheets = stratified(space, 20, seed=0)
-    assert len(set(sheets)) == 20
-    assert all(canonical(space, sheet) == sheet for sheet in sheets)
-    macs = [cost(decide(space, sheet)).macs for sheet in sheets]
+    samples = stratified_sample(space, 20, seed=0)
+    assert len(set(samples)) == 20
+    assert all(canonical(space, answers) == answers for answers in samples)
+    macs = [cost(decide(space, answers)).macs for answers in samples]
     assert macs == sorted(macs)
     rng = random.Random(1)
-    every = sorted(cost(decide(space, tuple(rng.randrange(4) for _ in range(len(sheets[0]))))).macs for _ in range(500))
+    every = sorted(
+        cost(decide(space, tuple(rng.randrange(4) for _ in range(len(samples[0]))))).macs for _ in range(500)
+    )
     below = [sum(m < cut for m in macs) for cut in (every[125], every[250], every[375])]
     assert below == pytest.approx([5, 10, 15], abs=2)
-    assert stratified(space, 20, seed=0) == sheets != stratified(space, 20, seed=1)
+    assert stratified_sample(space, 20, seed=0) == samples != stratified_sample(space, 20, seed=1)
 
 
 def test_sheets_keep_within_limits_and_too_few_are_refused():
     space = mixers(4)
-    light = sorted(cost(decide(space, sheet)).macs for sheet in stratified(space, 200, seed=0))[60]
+    light = sorted(cost(decide(space, answers)).macs for answers in stratified_sample(space, 200, seed=0))[60]
 
     def allow(arch):
         return cost(arch).macs <= light
 
-    sheets = stratified(space, 10, limits_allow=allow, seed=0)
-    assert all(allow(decide(space, sheet)) for sheet in sheets)
-    with pytest.raises(SearchError, match=f"different networks within the limits, of {size(space)} drawn, and 256 are"):
-        stratified(space, 256, limits_allow=allow, seed=0)
+    samples = stratified_sample(space, 10, is_allowed=allow, seed=0)
+    assert all(allow(decide(space, answers)) for answers in samples)
+    with pytest.raises(
+        SearchError, match=f"different networks are within the limits, of {size(space)} sampled, and 256 are"
+    ):
+        stratified_sample(space, 256, is_allowed=allow, seed=0)
 
 
 def test_sheets_of_the_same_network_count_once():
     space = mixers(3, kernels=(3, 3, 5))  # two answers that say the same
-    assert len(stratified(space, 8, seed=0)) == 8
+    assert len(stratified_sample(space, 8, seed=0)) == 8
     with pytest.raises(SearchError, match="8 different networks"):
-        stratified(space, 9, seed=0)
+        stratified_sample(space, 9, seed=0)
+
+
+def test_the_ceiling_of_tau_is_told_beside_it():
+    rng = np.random.default_rng(0)
+    networks = pairs(20, supernet=0.5)
+    right = rng.random((20, 2, 300)) < np.array([pair.alone for pair in networks])[:, None, None]
+    measured = reliability(right)
+    found = rank(networks, measured=measured)
+    assert found.ceiling.value == measured.ceiling
+    assert f"tau_b {found.tau} of at most {found.ceiling}, of multiply-adds" in str(found)
+    assert Rank.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert "of at most" not in str(rank(networks))

@@ -1,10 +1,8 @@
 """Real processes: a search that is killed at any moment ends with the table and the winner of one that was not; supernets on
 two processes learn what they learn on one."""
 
-import contextlib
 import csv
-import os
-import random
+import shutil
 import subprocess
 import sys
 import time
@@ -13,26 +11,17 @@ import pytest
 import torch
 
 from glocal.weights.files import read
+from killing import ENV, finished, glocal, killed_again_and_again
+from tries import tries
 
 pytestmark = pytest.mark.slow
 
-KILLS = 20
-ASKED = (
-    "--space glit_cifar_12_2 --supernet-epochs 4 --candidates 24 --finalists 2 --finalist-epochs 2 --workers 2 --recipe small "
+KILLS = tries(20)
+SETTINGS = (
+    "--space glit_cifar_12_2 --strategy supernet "
+    "--supernet-epochs 4 --candidates 24 --finalists 2 --finalist-epochs 2 --workers 2 --recipe small "
     "--val-fraction 0.25 --set population=8 --set calibration=64 --set img_size=16 --set warmup_epochs=0 --set batch_size=16"
 )
-ENV = {**os.environ, "OMP_NUM_THREADS": "1", "CI": "1"}
-
-
-def glocal(*words):
-    """A command that is not waited for."""
-    command = [sys.executable, "-m", "glocal", *map(str, words)]
-    return subprocess.Popen(command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-
-
-def finished(process):
-    told, _ = process.communicate(timeout=900)
-    assert process.returncode == 0, told.decode()
 
 
 def table(folder):
@@ -42,39 +31,27 @@ def table(folder):
 
 
 def test_a_search_that_is_killed_again_and_again_ends_with_the_same_tables_and_winner(shades, tmp_path):
-    """Each kill comes at a random moment of what is left; after 20 the last search may end."""
-    asked = ("search", shades, *ASKED.split(), "--output", tmp_path, "--name")
+    """Each kill comes at a random moment of what is left; after the last one the last search may end."""
+    words = ("search", shades, *SETTINGS.split(), "--output", tmp_path, "--name")
     begun = time.monotonic()
-    finished(glocal(*asked, "whole"))
+    finished(glocal(*words, "whole"))
     whole_s = time.monotonic() - begun
-    rng, kills, searches = random.Random(0), 0, 0
-    while kills < KILLS:
-        searches += 1
-        folder = tmp_path / f"killed{searches}"
-        process = glocal(*asked, folder.name)
-        while kills < KILLS and lives_for(process, rng.uniform(2, 0.7 * whole_s)):
-            process.kill()  # and its workers go with it
-            process.communicate()
-            kills += 1
-            if (folder / "search.yaml").exists():
-                process = glocal("search", "--resume", folder)
-            else:  # nothing was begun
-                folder = folder.with_name(f"{folder.name}-again")
-                process = glocal(*asked, folder.name)
-        finished(process)
+
+    def resume(folder):
+        begun = (folder / "search.yaml").exists()
+        if not begun:  # nothing of it is kept
+            shutil.rmtree(folder, ignore_errors=True)
+        return glocal("search", "--resume", folder) if begun else glocal(*words, folder.name)
+
+    searches = killed_again_and_again(
+        lambda number: tmp_path / f"killed{number}", resume, kills=KILLS, first_s=2, last_s=0.7 * whole_s
+    )
+    for folder, kills in searches:
         for level in ("distribution", "details"):
             assert table(folder / level) == table(tmp_path / "whole" / level)
         ours, theirs = (read(f / "winner" / "weights.safetensors") for f in (folder, tmp_path / "whole"))
         assert same(ours, theirs)
-    print(f"{kills} kills of {searches} searches")
-
-
-def lives_for(process, seconds):
-    """Whether a process is still there after so long."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=seconds)
-        return False
-    return True
+        print(f"{kills} kills, the last of {folder.name}")
 
 
 def same(a, b):
@@ -90,35 +67,37 @@ from dataclasses import replace
 from glocal.data import check
 from glocal.design import adapt
 from glocal.families.spaces import space
-from glocal.searching.judging import Judge
-from glocal.searching.oneshot import Paths, start, train_supernet
-from glocal.searching.pictures import Resident, calibration, search_data
-from glocal.searching.supernet import Supernet
-from glocal.training.engine import Machine
-from glocal.training.folder import RunFolder
-from glocal.training.log import Log
+from glocal.searching.supernet.evaluator import PathEvaluator
+from glocal.searching.supernet.paths import UniformPaths, monitored, trained_paths
+from glocal.searching.supernet.training import start, train_supernet
+from glocal.searching.search_data import CachedSplit, calibration, search_data
+from glocal.searching.supernet.supernet import Supernet
+from glocal.machine.processes import Machine
+from glocal.artifacts.run_folder import RunFolder
+from glocal.monitoring.log import Log
 from glocal.training.loop import Job
-from glocal.training.recipe import Recipe
-from glocal.training.recipes import recipe
-from glocal.training.signals import Stop
+from glocal.recipes.schema import Recipe
+from glocal.recipes import recipe
+from glocal.machine.signals import Stop
 from glocal.weights.files import save
 
 pictures, folder, sharing = sys.argv[1:]
-told = recipe("small").merged(dict(epochs=3, batch_size=16, warmup_epochs=0, img_size=16, opt="sgd", lr=0.02, drop_path=0.0))
+settings = recipe("small").merged(dict(epochs=3, batch_size=16, warmup_epochs=0, img_size=16, opt="sgd", lr=0.02, drop_path=0.0))
 machine = Machine.start("cpu")
-data = search_data(check(pictures, seed=0, val_fraction=0.25).opened(), seed=0)
-asked = adapt(space("glit_cifar_12_2_nlp"), classes=2, size=16, drop_path=0.0)  # no batch norms, whose batches differ
+data = search_data(check(pictures, seed=0, val_fraction=0.25).require_data(), seed=0)
+space_16 = adapt(space("glit_cifar_12_2_nlp"), classes=2, size=16, drop_path=0.0)  # no batch norms, whose batches differ
 run = RunFolder(Path(folder))
 if machine.main:
-    run.begin({"settings": told.model_dump(mode="json")}, asked, data.manifest())
+    run.start({"settings": settings.model_dump(mode="json")}, space_16, data.manifest())
 machine.gathered(None)
 torch.manual_seed(0)
-supernet, paths, preprocess = Supernet(asked, sharing=sharing), Paths(asked, seed=0), told.preprocess((16, 16))
-judge = Judge(supernet, *(Resident.of(split, preprocess) for split in (data.val, calibration(data, 32, seed=0))))
+supernet, paths, preprocess = Supernet(space_16, sharing=sharing), UniformPaths(space_16, seed=0), settings.preprocess((16, 16))
+evaluator = PathEvaluator(supernet, *(CachedSplit.of(split, preprocess) for split in (data.val, calibration(data, 32, seed=0))))
 log = Log(run if machine.main else None, epochs=3, val_size=len(data.val), console=None)
 with Stop().listening() as stop, log:
-    job = Job(data, told, preprocess, machine, run, log, stop, path=lambda step: supernet.path(paths.at(step)))
-    train_supernet(start(supernet, told, machine=machine, run=run), job, judge=judge, watched=paths.watched(3))
+    job = Job(data, settings, preprocess, machine, run, log, stop, paths=trained_paths(supernet, paths))
+    state = start(supernet, settings, machine=machine, run=run)
+    train_supernet(state, job, evaluator=evaluator, monitored=monitored(space_16, seed=0, n=3))
 if machine.main:
     save(run.path / "supernet.safetensors", supernet.state_dict(), meta={})
 """

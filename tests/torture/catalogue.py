@@ -5,8 +5,5 @@ from torture import files, forms, names, splits
 FOLDERS = (*splits.FAULTS, *files.FAULTS, *names.FAULTS)
 """Any trainer of folders can be given these."""
 
-OPEN = splits.OPEN
-"""The same, and glocal lets them pass."""
-
 FORMS = forms.FAULTS
 """Tables, shards and saved data sets."""

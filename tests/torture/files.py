@@ -35,6 +35,10 @@ def _bytes(data: bytes) -> Put:
 
 def _cut(kind: str, share: float) -> Put:
     def put(file: Path) -> None:
+        if kind == "HEIF":
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
         whole = encoded(picture("cat/cut", (96, 128)), kind)
         file.write_bytes(whole[: int(len(whole) * share)])
 
@@ -124,6 +128,22 @@ def _broken_exif(file: Path, pixels: np.ndarray) -> None:
     file.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + data[2:])
 
 
+def _heic(file: Path, pixels: np.ndarray) -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    Image.fromarray(pixels).save(file, "HEIF", quality=95, chroma=444)
+
+
+def _heic_turned(file: Path, pixels: np.ndarray) -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    Image.fromarray(np.rot90(pixels).copy()).save(file, "HEIF", quality=95, chroma=444, exif=tags.tobytes())
+
+
 def _float_tiff(file: Path, pixels: np.ndarray) -> None:
     Image.fromarray(pixels.mean(2).astype(np.float32) / 255).save(file)
 
@@ -187,21 +207,23 @@ NO_PICTURE = (
     _no_picture("a socket called .jpg", "odd.jpg", _socket, "a socket"),
     _no_picture("a link to an endless device", "odd.jpg", _endless, "a device"),
     _no_picture("a dangling link", "odd.jpg", _dangling, "there is no such file"),
+    _no_picture("a HEIC photograph cut in half", "odd.heic", _cut("HEIF", 0.5), "(truncated|not a picture)"),
     _no_picture("a file without the right to read it", "odd.png", _unreadable, ".*Permission denied", powerless=True),
 )
 
 LEFT_OUT = tuple(
     Fault(
-        f"a {kind} picture in a class folder",
+        f"a {kind} file in a class folder",
         _odd(f"odd.{suffix}", _bytes(data)),
         named,
         rf"train/cat/odd\.{suffix}: .*left out",
         counts=but(),
     )
     for kind, suffix, data in (
-        ("HEIC", "heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"),
+        ("JPEG XL", "jxl", b"\xff\x0a"),
         ("SVG", "svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>'),
         ("PDF", "pdf", b"%PDF-1.4\n"),
+        ("ZIP", "zip", b"PK\x05\x06" + bytes(18)),
     )
 )
 
@@ -221,8 +243,11 @@ READ = (
     _read("a PNG called .jpeg", "odd.jpeg", lambda f, p: f.write_bytes(encoded(p, "PNG")) and None, ""),
     _read("a suffix in capitals", "ODD.PNG", lambda f, p: f.write_bytes(encoded(p, "PNG")) and None, ""),
     _read("a suffix that few know", "odd.tga", lambda f, p: save(f.parent, f.name, p) and None, ""),
-    _read("a picture of one pixel", "odd.png", lambda f, p: save(f.parent, f.name, p) and None, "", size=(1, 1)),
-    _read("a picture of 1 x 5,000 pixels", "odd.png", lambda f, p: save(f.parent, f.name, p) and None, "", size=(1, 5000)),
+    _read("a HEIC photograph", "odd.heic", _heic, ""),
+    _read("a HEIC photograph turned by the phone", "odd.heic", _heic_turned, "turned upright"),
+    _read("a picture of one pixel", "odd.png", lambda f, p: save(f.parent, f.name, p) and None, "1 x 1 pixels.*too small to show", size=(1, 1)),
+    _read("a picture of 1 x 5,000 pixels", "odd.png", lambda f, p: save(f.parent, f.name, p) and None, "1 x 5000 pixels.*too small to show", size=(1, 5000)),
+    _read("a picture of 8 x 900 pixels", "odd.png", lambda f, p: save(f.parent, f.name, p) and None, "8 x 900 pixels.*too narrow to show", size=(8, 900)),
 )  # fmt: skip
 
 FAULTS = (*NO_PICTURE, *LEFT_OUT, *READ)

@@ -83,6 +83,11 @@ def _spelt_apart(root: Path) -> None:
     os.rename(root / "val" / BAER["NFC"], root / "val" / BAER["NFD"])
 
 
+def _spaced_in_val(root: Path) -> None:
+    _classes("cat", "dog")(root)
+    os.rename(root / "val/cat", root / "val/cat ")
+
+
 BAER = {form: unicodedata.normalize(form, "Bär") for form in ("NFC", "NFD")}
 CLASS_NAMES = ("a b", "-x", "new\nline", "[red]", "[b", "🐈", "CON", "b" * 255)
 
@@ -91,8 +96,14 @@ FAULTS = (
     Fault("class names that trip programs", _classes(*CLASS_NAMES), handled, "height x width: \\d", counts=_of(*CLASS_NAMES), benign=True),
     Fault("a name that is not UTF-8", _then(_not_utf8), stopped, r"train/cat/caf\\xe9\.png: .*UTF-8"),
     Fault("classes that differ only in case", _classes("Cat", "cat"), named, "cat: differs from the class Cat only in case", counts=_of("Cat", "cat")),
-    Fault("two Unicode spellings of one class in one split", _classes(BAER["NFC"], BAER["NFD"], "dog"), named, "two folders spell this name.*one class", counts={"train": {BAER["NFC"]: 16, "dog": 8}, "val": {BAER["NFC"]: 8, "dog": 4}}),
+    Fault("two Unicode spellings of one class in one split", _classes(BAER["NFC"], BAER["NFD"], "dog"), named, "written as .* only in the Unicode form of its characters: read as one class", counts={"train": {BAER["NFC"]: 16, "dog": 8}, "val": {BAER["NFC"]: 8, "dog": 4}}),
     Fault("two Unicode spellings of one class in two splits", _spelt_apart, handled, "source's own", counts=_of(BAER["NFC"], "dog"), benign=True),
+    Fault("a class with a space after its name", _classes("cat", "cat ", "dog"), stopped, "'cat ' differs from the class cat only in spaces at its ends"),
+    Fault("a class with a no-break space in its name", _classes("hot dog", "hot\u00a0dog"), stopped, r"'hot\\xa0dog' differs from the class hot dog only in the number or the kind of its spaces"),
+    Fault("a class with a zero-width space in its name", _classes("cat", "ca\u200bt"), stopped, r"'ca\\u200bt' differs from the class cat only in characters that cannot be seen"),
+    Fault("a class with a space after its name in val", _spaced_in_val, stopped, "a class of val that train does not have; its name differs from the class cat of train only in spaces"),
+    Fault("classes with two dashes that look alike", _classes("tit-bit", "tit–bit"), named, "differs from the class tit-bit only in characters that look alike", counts=_of("tit-bit", "tit–bit")),
+    Fault("classes with Latin and Cyrillic letters", _classes("cat", "сat"), named, "only in characters that look alike", counts=_of("cat", "сat")),
     Fault("files that differ only in case", _then(lambda root: [save(root, f"train/cat/{name}.png") for name in "aA"]), handled, "source's own", counts=but(train={"cat": 10}), benign=True),
     Fault("files of one stem", _then(lambda root: [save(root, f"train/cat/a.{s}") for s in ("png", "jpg", "bmp")]), handled, "source's own|duplicate", counts=but(train={"cat": 11}), benign=True),
     Fault("a link to a folder that holds it", _then(lambda root: (root / "train/cat/again").symlink_to("../cat")), named, "train/cat/again: a link to a folder that holds it", counts=SOUND),

@@ -77,6 +77,7 @@ def _hard_link(root: Path) -> None:
     (root / "val/cat/again.png").hardlink_to(root / "train/cat/0.png")
 
 
+FLAT_8 = {"": {"cat": 8, "dog": 8}}
 FLAT = {"train": {"cat": 8, "dog": 8}, "val": {"cat": 2, "dog": 2}}
 
 SPLITS = (
@@ -89,7 +90,17 @@ SPLITS = (
     Fault("a split without classes", _then(lambda root: [save(root, f"test/{i}.png") for i in range(3)]), stopped, "test: a split without class"),
     Fault("pictures outside the classes", _then(lambda root: save(root, "train/lost.png")), named, r"train/lost\.png: .*left out", counts=SOUND),
     Fault("no pictures but texts", lambda root: [(root / n).mkdir() or (root / n / "a.txt").touch() for n in "ab"] and None, stopped, "a: a class folder without pictures"),
-    Fault("one folder too many around the data", lambda root: sow(root / "archive") and None, stopped, "archive"),
+    Fault("one folder too many around the data", lambda root: sow(root / "archive") and None, stopped, "archive: holds the splits train, val; give .*/data/archive"),
+    Fault("three folders too many around a flat folder", lambda root: sow(root / "a/b/c", FLAT_8) and None, stopped, "a folder around the data, not a class; give .*/data/a/b/c"),
+    Fault("two data sets in a folder around them", lambda root: [sow(root / "all" / name, {"": {f"{name} 1": 8, f"{name} 2": 8}}) for name in "ab"] and None, stopped, "give .*/all/a or .*/all/b"),
+    Fault("a folder too low", lambda root: [save(root, f"{i}.png") for i in range(8)] and None, stopped, "its pictures lie directly in it; if they are one class, give the folder above it"),
+    Fault("splits called training, dev and testing", _sown({"training": SOUND["train"], "dev": SOUND["val"], "testing": SOUND["val"]}), named, "dev is val, testing is test, training is train", counts={**SOUND, "test": SOUND["val"]}),
+    Fault("splits called eval and training", _sown({"training": SOUND["train"], "eval": SOUND["val"]}), named, "eval is val, training is train", counts=SOUND),
+    Fault("dev beside val", _sown({**SOUND, "dev": SOUND["val"]}), stopped, "dev and val are both the val split"),
+    Fault("holdout beside train", _sown({**SOUND, "holdout": SOUND["val"]}), stopped, "holdout: holds the same class folders as the splits: a split.* rename it to train, val or test"),
+    Fault("val1 and holdout without train", _sown({"val1": SOUND["val"], "holdout": SOUND["train"]}), stopped, "val1: holds the same folders as holdout: a split.* rename it"),
+    Fault("five folds", _sown({f"fold{i}": {"cat": 4, "dog": 4} for i in range(5)}), stopped, "fold0: holds the same folders as .*a split.* rename it"),
+    Fault("splits below the classes", _sown({f"{pet}/{split}": {"": n} for pet in ("cat", "dog") for split, n in (("train", 8), ("val", 4))}), stopped, "put each split above the classes: train/cat, val/cat"),
     Fault("val is a copy of train", _then(_all_of_val), named, r"val/cat/0\.png: the same bytes as train/cat/0\.png", counts={**SOUND, "val": SOUND["train"]}),
 )  # fmt: skip
 
@@ -117,16 +128,15 @@ COPIES = (
     _copy("a copy in val, made grey", lambda image: image.convert("L"), "png"),
     _copy("a copy in val, its middle 90 %", lambda image: _cropped(image, 0.05, 0.05, 0.95, 0.95), "jpg", quality=85),
     _copy("a copy in val, its middle square", lambda image: _cropped(image, 0.125, 0, 0.875, 1), "jpg", quality=85),
+    _copy("a copy in val, a corner of it", lambda image: _cropped(image, 0, 0, 0.8, 0.8), "png"),
+    _copy("a copy in val, its lower right 90 %", lambda image: _cropped(image, 0.1, 0.1, 1, 1), "jpg", quality=85),
+    _copy("a copy in val, mirrored", lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "png"),
+    _copy("a copy in val, mirrored and encoded anew", lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "jpg", quality=75),
+    _copy("a copy in val, turned upside down", lambda image: image.transpose(Image.Transpose.ROTATE_180), "png"),
+    _copy("a copy in val, turned by a quarter", lambda image: image.transpose(Image.Transpose.ROTATE_90), "png"),
     Fault("a hard link from val to train", _then(_hard_link), named, r"val/cat/again\.png: the same bytes as train/cat/0\.png", counts=but(val={"cat": 5})),
     Fault("the same pictures under two classes", _then(_two_labels), named, r"train/dog/8\.png: the same bytes as train/cat/0\.png, which is of the class cat", counts=but(train={"dog": 12})),
     Fault("litter of notebooks and of Windows", _then(_litter), named, r"train/dog/Thumbs\.db: .*left out", counts=SOUND),
 )  # fmt: skip
-
-OPEN = (
-    _copy("a copy in val, a corner of it", lambda image: _cropped(image, 0, 0, 0.8, 0.8), "png"),
-    _copy("a copy in val, mirrored", lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "png"),
-    _copy("a copy in val, turned upside down", lambda image: image.transpose(Image.Transpose.ROTATE_180), "png"),
-)
-"""Not found; docs/torture.md says so."""
 
 FAULTS = (*SPLITS, *CLASSES, *COPIES)

@@ -11,7 +11,7 @@ import pytest
 
 import glocal as package
 from glocal.data import decode
-from torture.catalogue import FOLDERS, FORMS, OPEN
+from torture.catalogue import FOLDERS, FORMS
 from torture.conftest import Glocal
 from torture.planting import Fault, picture, save
 from torture.rights import powerless
@@ -19,14 +19,7 @@ from torture.rights import powerless
 RUN = Path("runs/train/run")
 
 
-@pytest.fixture(
-    params=[
-        *FOLDERS,
-        *FORMS,
-        *(pytest.param(f, marks=pytest.mark.xfail(strict=True, reason="not found")) for f in OPEN),
-    ],
-    ids=str,
-)
+@pytest.fixture(params=[*FOLDERS, *FORMS], ids=str)
 def fault(request: pytest.FixtureRequest) -> Fault:
     return request.param
 
@@ -86,8 +79,8 @@ def assert_top1_is_what_predict_says(root: Path, told: str) -> None:
     """The accuracy printed is the share of validation pictures whose own folder is the first answer."""
     known = manifest()
     rows = known["rows"]["val"]
-    answers = package.predict(RUN, [root / path for path, *_ in rows], top=1)
-    right = [p.answers[0][0] == known["classes"][row[1]] for p, row in zip(answers, rows, strict=True)]
+    answers = package.predict(RUN, [root / path for path, *_ in rows])
+    right = [p.predicted[0] == known["classes"][row[1]] for p, row in zip(answers, rows, strict=True)]
     assert f"top-1 {np.mean(right):.2%}" in told
     assert f"{len(rows)} pictures" in told
 
@@ -97,8 +90,8 @@ def test_where_crops_are_not_looked_for_it_is_said(glocal: Glocal, tmp_path: Pat
         for pet in ("cat", "dog"):
             save(tmp_path, f"data/{pet}/{i}.png", picture(f"{pet}{i}", (64, 64)))
     assert "not looked for" not in glocal("check", tmp_path / "data").out
-    for room in ("audit", "duplicates"):
-        monkeypatch.setattr(f"glocal.data.{room}.MOST_FOR_CROPS", 7)
+    for module in ("audit", "duplicates"):
+        monkeypatch.setattr(f"glocal.data.checks.{module}.MOST_FOR_CROPS", 7)
     assert (
         "among more than 7 pictures those that are cropped from others are not looked for"
         in glocal("check", tmp_path / "data").out

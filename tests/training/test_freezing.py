@@ -9,9 +9,9 @@ import torch
 
 from glocal.families import architecture
 from glocal.net import Network
-from glocal.training.freezing import freeze, learning, sections, told
-from glocal.training.optim import optimizer
-from glocal.training.recipe import Recipe
+from glocal.recipes.schema import Recipe
+from glocal.training.freezing import describe_freezing, freeze, learning, sections
+from glocal.training.optimizer import optimizer
 
 
 def four_stages():
@@ -59,8 +59,10 @@ def features(network, x):
 
 
 def test_the_sections_hold_every_weight_once(network):
-    held = [id(p) for part in sections(network) for m in part for p in m.parameters()]
+    held = [id(p) for part in sections(network) for p in part.parameters]
     assert sorted(held) == sorted(map(id, network.parameters()))
+    of_modules = [id(p) for part in sections(network) for m in part.modules for p in m.parameters()]
+    assert of_modules == held
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=str)
@@ -139,11 +141,11 @@ def test_a_run_stopped_between_two_stages_goes_on_to_the_same_bits():
 
 def test_the_plan_is_told():
     network = Network(ARCHS["four stages"])
-    assert told(network, Recipe()) == ""
-    assert told(network, Recipe(frozen_epochs="all")) == "only the classifier learns"
-    assert told(network, Recipe(epochs=9, frozen_epochs=2)) == (
+    assert describe_freezing(network, Recipe()) == ""
+    assert describe_freezing(network, Recipe(frozen_epochs="all")) == "only the classifier learns"
+    assert describe_freezing(network, Recipe(epochs=9, frozen_epochs=2)) == (
         "what learns: only the classifier until epoch 2, all from epoch 3"
     )
-    assert told(network, Recipe(epochs=4, frozen_epochs=1, unfreeze_every=2)) == (
-        "what learns: only the classifier until epoch 1, 2 of 6 parts from epoch 2, 3 of 6 parts from epoch 4, the 3 lowest never"
+    assert describe_freezing(network, Recipe(epochs=4, frozen_epochs=1, unfreeze_every=2)) == (
+        "what learns: only the classifier until epoch 1, 2 of 6 parts from epoch 2, 3 of 6 parts from epoch 4, the lowest 3 never"
     )

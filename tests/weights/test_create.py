@@ -116,13 +116,6 @@ def test_our_file_of_another_network_is_refused_even_where_all_shapes_fit(file, 
         create_model(asked, weights=tmp_path / "a.safetensors")
 
 
-def test_other_input_channels_than_the_files_are_refused(saved):
-    with pytest.raises(
-        WeightError, match=r"stem.conv1.weight is \(64, 3, 3, 3\), stem.conv1.weight is \(64, 1, 3, 3\)"
-    ):
-        create_model(NAME, in_chans=1, weights=saved)
-
-
 @pytest.mark.parametrize(("name", "source"), [(NAME, SHI_LABS), (MIXER, LOCUSLAB)])
 def test_the_authors_files_load_by_name_and_keep_their_classes(name, source, tmp_path):
     torch.manual_seed(0)

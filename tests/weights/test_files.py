@@ -2,9 +2,11 @@
 
 import argparse
 import errno
+import io
 import json
 import os
 import pickle
+import stat
 
 import pytest
 import safetensors.torch
@@ -138,21 +140,28 @@ def test_a_full_disk_leaves_the_file_before_whole_and_no_other(tmp_path, network
         save_model(path, Model(network, (), {}))
     there = path.read_bytes() if before else None
     if at == "write":
-        opened = files.tempfile.NamedTemporaryFile
 
-        def without_room(*args, **said):
-            file = opened(*args, **said)
-            file.write = full
-            return file
+        class WithoutRoom(io.FileIO):
+            write = full
 
-        monkeypatch.setattr(files.tempfile, "NamedTemporaryFile", without_room)
+        monkeypatch.setattr("glocal.files.open", WithoutRoom, raising=False)
     else:
         monkeypatch.setattr(os, at, full)
     with pytest.raises(RunError, match=r"net.safetensors could not be written: No space left on device") as caught:
         save_model(path, Model(network, (), {"other": 1}))
-    assert ("the file that stood there before is untouched" in str(caught.value)) == before
+    assert ("the file that was there before is unchanged" in str(caught.value)) == before
     assert [p.name for p in tmp_path.iterdir()] == (["net.safetensors"] if before else [])
     assert not before or path.read_bytes() == there
+
+
+def test_files_have_the_rights_of_any_new_file(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with files.whole_file(tmp_path / "weights") as file:
+            file.write(b"numbers")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "weights").stat().st_mode) == 0o640
 
 
 def test_an_interrupted_write_leaves_nothing_behind(tmp_path):

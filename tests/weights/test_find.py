@@ -70,12 +70,12 @@ def test_a_url_is_fetched_once_and_whole(file):
     with fsspec.open(url, "wb") as there:
         there.write(file.read_bytes())
     said = []
-    kept = find_weights(url, tell=said.append)
+    kept = find_weights(url, echo=said.append)
     assert kept.parent == cache_folder("weights")
     assert kept.read_bytes() == file.read_bytes()
     assert f"fetching {url} (0.0 MB) to {kept}" == said[0]
     fsspec.filesystem("memory").rm("/there/a.safetensors")
-    assert find_weights(url, tell=said.append) == kept
+    assert find_weights(url, echo=said.append) == kept
     assert len(said) == 1
     a, b = (create_model(MIXER, weights=source).state_dict() for source in (url, file))
     assert all(torch.equal(a[key], b[key]) for key in a)

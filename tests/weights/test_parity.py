@@ -15,6 +15,13 @@ from glocal.weights import SOURCES, export, load_into
 from glocal.weights.translate import recognise
 
 GOLDEN = Path(__file__).parent.parent / "golden"
+LARGE = {
+    "convmixer_1536_20_p7_k9",
+    "convmixer_768_32_relu",
+    "convnext_base",
+    "convnext_isotropic_large",
+    "convnext_large",
+}
 FIXTURES = sorted(path.stem for path in GOLDEN.glob("*.json"))
 
 _spec = importlib.util.spec_from_file_location("fill", GOLDEN / "fill.py")
@@ -31,7 +38,9 @@ def theirs(fixture: dict, *, tables: dict[str, torch.Tensor]) -> dict[str, torch
     return {key: made[kind](key, shape) for key, shape, kind in fixture["tensors"]}
 
 
-@pytest.fixture(params=FIXTURES)
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in FIXTURES], ids=FIXTURES
+)
 def parity(request):
     fixture = json.loads((GOLDEN / f"{request.param}.json").read_text())
     arch = glocal.architecture(fixture["name"])

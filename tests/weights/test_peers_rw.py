@@ -7,7 +7,7 @@ from torch import nn
 
 import glocal
 from drawn import randomised
-from glocal.families.coatnet_timm import NAMES, TIMM
+from glocal.families.variants.coatnet_timm import NAMES, TIMM
 from glocal.weights import export, load_into
 from glocal.weights.tables import TIMM_COATNET_RW
 

@@ -122,7 +122,7 @@ def test_there_are_no_weights_to_download(features_only):
         timm.create_model(f"{MINI}.in1k")
 
 
-@pytest.mark.parametrize("unknown", [{"output_stride": 8}, {"global_pool": "avg"}, {"num_clases": 3}])
+@pytest.mark.parametrize("unknown", [{"output_stride": 8}, {"num_clases": 3}])
 def test_an_unknown_argument_is_an_error(unknown):
     with pytest.raises(TypeError, match=next(iter(unknown))):
         timm.create_model(MINI, **unknown)
@@ -134,6 +134,7 @@ def test_an_unknown_argument_is_an_error(unknown):
         ({"drop_rate": 0.1}, "dropout of a head"),
         ({"out_indices": (1,)}, "features_only"),
         ({"cache_dir": "x"}, "nothing is downloaded"),
+        ({"global_pool": "avg", "features_only": True}, "maps are not pooled"),
     ],
 )
 def test_an_argument_that_would_have_no_effect_is_an_error(idle, why):
@@ -144,3 +145,23 @@ def test_an_argument_that_would_have_no_effect_is_an_error(idle, why):
 def test_a_level_that_is_not_there_is_an_error():
     with pytest.raises(ShapeError, match=r"has level 0 .* 3 \(stride 32\)"):
         timm.create_model(MINI, features_only=True, out_indices=(1, 4))
+
+
+def test_pooling_is_the_networks_own_or_none():
+    assert timm.create_model(MINI, global_pool="avg").num_classes
+    with pytest.raises(ArchitectureError, match=r"pools by 'avg', and global_pool='max' would need another head"):
+        timm.create_model(MINI, global_pool="max")
+    bare = timm.create_model(MINI, num_classes=0, global_pool="").eval()
+    assert torch.equal(bare(pictures()), bare.forward_features(pictures()))
+    assert bare(pictures()).ndim == 4
+
+
+@pytest.mark.parametrize(
+    "given", [{"pretrained_cfg_overlay": {"input_size": (3, 64, 64)}}, {"pretrained_cfg": {"url": "x"}}]
+)
+@pytest.mark.parametrize("features_only", [False, True])
+def test_a_description_of_pretrained_weights_is_refused_with_the_reason(given, features_only):
+    with pytest.raises(
+        ArchitectureError, match=r"a file of weights says its own: give weights=FILE; timm.data.resolve"
+    ):
+        timm.create_model(MINI, features_only=features_only, **given)
