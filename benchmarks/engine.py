@@ -17,15 +17,15 @@ import torch
 from torch.nn import functional
 
 import glocal
+from glocal.artifacts.run_folder import RunFolder
+from glocal.machine.device import keep_memory
+from glocal.machine.processes import Machine
+from glocal.machine.signals import Stop
+from glocal.monitoring.log import Log
+from glocal.recipes import recipe
 from glocal.training import loop
-from glocal.training.checkpoint import State
-from glocal.training.device import keep_memory
-from glocal.training.engine import Machine
-from glocal.training.folder import RunFolder
-from glocal.training.log import Log
-from glocal.training.optim import optimizer
-from glocal.training.recipes import recipe
-from glocal.training.signals import Stop
+from glocal.training.optimizer import optimizer
+from glocal.training.state import State
 
 
 def bare(job: loop.Job, network: torch.nn.Module, steps: int) -> float:
@@ -61,7 +61,7 @@ def main() -> None:
     told = parser.parse_args()
     keep_memory()  # for both
     chosen = recipe("small").but({"model": told.model, "batch_size": told.batch_size})
-    data = glocal.check(told.folder).opened()
+    data = glocal.check(told.folder).require_data()
     n = told.steps * chosen.batch_size
     part = replace(data.train, labels=data.train.labels[:n], rows=data.train.rows[:n], pixels=data.train.pixels[:n])
     data, times = replace(data, train=part), {"bare": [], "ours": []}

@@ -15,11 +15,14 @@ from dataclasses import replace
 
 from glocal.design.architecture import Architecture, Stage
 from glocal.design.cost import cost
+from glocal.design.limits import Limits
 from glocal.design.space import OneOf
 from glocal.families.glit import RELEASED, glit, legacy_macs, options
-from glocal.searching.evolution import Candidate, Evolution, Method, RandomSearch, best, propose
-from glocal.searching.limits import Limits
-from glocal.searching.table import Table, about
+from glocal.searching.candidates.candidate import Candidate, best
+from glocal.searching.candidates.candidate_table import as_trial, candidates, open_candidates
+from glocal.searching.candidates.methods import Evolution, Method, RandomSearch, Strategy
+from glocal.searching.candidates.proposals import propose
+from glocal.trials.table import Table
 
 SPACE = glit("details", tuple(OneOf(options(3, thirds)) for thirds in RELEASED[0]), width=192)
 # What the algorithm of SPOS gave in a simulation of 20 seeds: best found over the constrained optimum, mean and least.
@@ -53,9 +56,8 @@ def optimum(values: list[list[float]], most: float) -> float:
 def searched(method: Method, values: list[list[float]], *, seed: int, most: float) -> float:
     done: list[Candidate] = []
     for generation in range(len(method.batches)):
-        batch = propose(
-            SPACE, method, limits=Limits(max_macs=most), price=price, seed=seed, generation=generation, done=done
-        )
+        strategy = Strategy(SPACE, method, Limits(max_macs=most), price, seed)
+        batch = propose(strategy, generation=generation, done=done)
         done += [replace(c, accuracy=sum(v[k] for v, k in zip(values, c.answers, strict=True))) for c in batch]
     return best(done, 1)[0].accuracy or 0.0
 
@@ -82,21 +84,21 @@ def speed() -> None:
     """Processor time, since other work on the machine changes the wall's."""
     limits = Limits(max_macs=1335e6)
     begun = time.process_time()
-    batch = propose(SPACE, RandomSearch(4000, 4000), limits=limits, price=price, seed=0, generation=0, done=())
+    batch = propose(Strategy(SPACE, RandomSearch(4000, 4000), limits, price), generation=0, done=())
     print(
         f"\ncosted and filtered: {len(batch) / (time.process_time() - begun):,.0f} candidates a second that are legal"
     )
-    method = RandomSearch(200, 200)
+    strategy = Strategy(SPACE, RandomSearch(200, 200), limits, price)
     with tempfile.TemporaryDirectory() as folder:
         for name, where in {"memory": None, "SQLite": f"{folder}/a.db", "journal": f"journal:{folder}/a.log"}.items():
-            table = Table.open(where, "level", about(SPACE, method, limits=limits, seed=0))
+            table = open_candidates(where, "level", strategy)
             wall, begun = time.perf_counter(), time.process_time()
-            table.enqueue(batch[:200])
+            table.enqueue([as_trial(candidate, strategy) for candidate in batch[:200]])
             while claim := table.claim("me:1:1"):
-                table.finish(claim, accuracy=0.5, n=1, seconds=0.0)
+                table.finish(claim, {"accuracy": 0.5, "n": 1}, seconds=0.0)
             processor, wall = (time.process_time() - begun) * 5, (time.perf_counter() - wall) * 5
             begun = time.process_time()
-            Table.join(where, "level").candidates() if where else table.candidates()
+            candidates(Table.join(where, "level") if where else table)
             read = (time.process_time() - begun) * 5
             print(
                 f"{name}: {processor:.1f} ms of processor a candidate ({wall:.1f} on the wall), {read:.2f} to read it"

@@ -19,11 +19,11 @@ from glocal.design import Architecture, adapt, decide, sample
 from glocal.families import architecture
 from glocal.families.glit import from_official
 from glocal.families.spaces import space
+from glocal.machine.device import pick_device
 from glocal.net import Network
 from glocal.net.latency import measure_calls
 from glocal.net.latency_table import LatencyTable, latency, pieces
 from glocal.searching.correlation import kendall
-from glocal.training.device import pick_device
 
 NAMES = ("glit_tiny", "convnext_atto", "convnext_nano", "coatnet_0", "cct_14_7x2_224", "resnet50", "convmixer_768_32")
 SPACES = ("hybrid_224", "coatnet_layouts")  # three networks drawn of each

@@ -33,7 +33,7 @@ from torch.utils.data import DataLoader, Subset
 from torchvision import datasets, transforms
 
 from glocal.data import Augment, Batches, Preprocess, check
-from glocal.training.device import keep_memory
+from glocal.machine.device import keep_memory
 
 SIDE, TIMES = 224, 3
 RANDAUGMENT = "rand-m9-inc1"  # without mstd, whose magnitude 10 Pillow 13 refuses in timm's own policy
@@ -80,7 +80,7 @@ def stock(folder: Path, *, batch_size: int, policy: str, workers: int) -> Callab
 
 def ours(folder: Path, *, batch_size: int, policy: str, workers: int, threads: int) -> Callable[[], int]:
     """glocal's, with nothing kept in memory."""
-    train = replace(check(folder, val_fraction=1e-9).opened().train, pixels=None)
+    train = replace(check(folder, val_fraction=1e-9).require_data().train, pixels=None)
     several = replace(train, rows=train.rows * TIMES, labels=np.tile(train.labels, TIMES))
     augment = Augment(interpolation="bilinear", auto_augment=policy)
     epochs = iter(range(1000))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from glocal.cli.models import SPEEDS, cells
+from glocal.cli.networks.models import SPEEDS, cells
 from glocal.design import cost
 from glocal.families import architecture, list_models
 from glocal.net import Network
@@ -22,11 +22,12 @@ from glocal.net.latency import measure
 PAGE = Path(__file__).parent.parent / "docs" / "models.md"
 HEAD = """# Every architecture by name
 
-Weights and multiply-adds are exact (`glocal.cost`). Top-1 is what the named source prints for ImageNet-1K at 224 pixels without
-other data; it is nobody's promise for yours. Images/s: {how}. `glocal benchmark MODEL` measures on your machine, and
+Parameters and multiply-adds are exact (`glocal.cost`). Top-1 is what the named source prints for ImageNet-1K at 224 pixels
+without other training data; on your pictures it will be another. Images/s: {how}.
+`glocal benchmark MODEL` measures on your machine, and
 `glocal models 'conv*' --sort macs` lists and sorts. Written by `benchmarks/models.py`.
 
-| name | weights | multiply-adds | picture | top-1 | source | images/s |
+| name | parameters | multiply-adds | picture | top-1 | source | images/s |
 |---|---:|---:|---|---:|---|---:|
 """
 

@@ -17,8 +17,8 @@ from torch.nn import functional
 from glocal.design import decide
 from glocal.families.spaces import space
 from glocal.net import Network
-from glocal.searching.oneshot import Paths
-from glocal.searching.supernet import SHARINGS, Supernet
+from glocal.searching.supernet.paths import UniformPaths
+from glocal.searching.supernet.supernet import SHARINGS, Supernet
 
 CASES = ("glit_cifar_48_6_details_200020", "glit_cifar_96_6_joint", "coatnet_layouts_cifar")
 
@@ -39,9 +39,9 @@ def main() -> None:
 def compare(name: str, sharing: str, *, rounds: int, batch_size: int) -> str:
     torch.manual_seed(0)
     asked = space(name)
-    supernet, paths = Supernet(asked, sharing=sharing).train(), Paths(asked, seed=0)  # type: ignore[arg-type]
+    supernet, paths = Supernet(asked, sharing=sharing).train(), UniformPaths(asked, seed=0)  # type: ignore[arg-type]
     by = torch.optim.AdamW(supernet.parameters(), fused=True)
-    supernet.leave_others_alone(by)
+    supernet.protect_other_paths(by)
     x, y = torch.randn(batch_size, *asked.image), torch.randint(10, (batch_size,))
 
     def step(network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -51,13 +51,13 @@ def compare(name: str, sharing: str, *, rounds: int, batch_size: int) -> str:
 
     ours, theirs = [], []
     for i in range(rounds + 2):
-        alone = Network(decide(asked, paths.at(i))).train()
+        alone = Network(decide(asked, paths.at(i)[0])).train()
         optimizer = torch.optim.AdamW(alone.parameters(), fused=True)
         step(alone, optimizer)  # its moments exist from here on, as those of a path that was trained before do
         taken = {}
         for which in ("alone", "supernet") if i % 2 else ("supernet", "alone"):
             begun = time.process_time()
-            step(alone, optimizer) if which == "alone" else step(supernet.path(paths.at(i)).train(), by)
+            step(alone, optimizer) if which == "alone" else step(supernet.path(paths.at(i)[0]).train(), by)
             taken[which] = time.process_time() - begun
         if i >= 2:
             ours.append(taken["supernet"])
