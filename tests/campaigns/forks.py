@@ -52,9 +52,10 @@ class Forks:
         return json.loads(self._zygote.stdout.readline())
 
     def close(self) -> None:
+        self._zygote.terminate()  # the end of its input is no signal: a loading process may hold the other end of that pipe
+        self._zygote.wait()
         self._zygote.stdin.close()
         self._zygote.stdout.close()
-        self._zygote.wait()
         self._folder.cleanup()
 
 
