@@ -27,7 +27,7 @@ import glocal
 from glocal.deploying.runtimes import has_bf16, instructions, open_file, open_openvino, usable_cores
 from glocal.deploying.speed import write_network
 from glocal.families.catalogue import timm_arguments
-from glocal.net.latency import measure_calls, processor
+from glocal.net.timing.latency import measure_calls, processor
 
 NETWORKS = ("coatnet_0", "convnext_tiny", "convmixer_768_32", "deit_tiny", "cct_14_7x2_224", "glit_tiny")
 COLUMNS = ("ours", "onnx", "openvino", "bf16", "int8")

@@ -12,7 +12,7 @@ import torch
 import glocal
 from glocal.families.catalogue import timm_arguments
 from glocal.net.fuse import fuse
-from glocal.net.latency import measure
+from glocal.net.timing.latency import measure
 
 NETWORKS = ("convnext_tiny", "convmixer_768_32", "coatnet_0", "deit_tiny")
 

@@ -20,7 +20,7 @@ from glocal.design import adapt
 from glocal.families import architecture
 from glocal.families.catalogue import timm_arguments
 from glocal.net import Network
-from glocal.net.latency import device_name, measure_calls
+from glocal.net.timing.latency import device_name, measure_calls
 
 NETWORKS = ("coatnet_0", "convnext_tiny", "convmixer_768_32", "deit_tiny", "cct_14_7x2_224", "glit_tiny")
 CIFAR = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)

@@ -19,7 +19,7 @@ from statistics import mean
 
 from glocal.searching.strategies.asha import Asha
 from glocal.searching.strategies.replay import BenchTable
-from glocal.trials.liveness import STALE_S
+from glocal.trials.workers.liveness import STALE_S
 
 WORKERS = (1, 3, 10, 30, 100, 300, 1000)
 STRAGGLERS, SLOWER = 0.05, 5.0

@@ -21,9 +21,9 @@ from glocal.families.glit import from_official
 from glocal.families.spaces import space
 from glocal.machine.device import pick_device
 from glocal.net import Network
-from glocal.net.latency import measure_calls
-from glocal.net.latency_table import LatencyTable, latency, pieces
-from glocal.searching.correlation import kendall
+from glocal.net.timing.latency import measure_calls
+from glocal.net.timing.latency_table import LatencyTable, latency, pieces
+from glocal.searching.ranking.correlation import kendall
 
 NAMES = ("glit_tiny", "convnext_atto", "convnext_nano", "coatnet_0", "cct_14_7x2_224", "resnet50", "convmixer_768_32")
 SPACES = ("hybrid_224", "coatnet_layouts")  # three networks drawn of each

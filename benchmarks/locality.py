@@ -38,13 +38,13 @@ from glocal.design import (
 )
 from glocal.explaining.attention.places import attention_places
 from glocal.explaining.checks import Checks, Difference, Sample, run_checks
-from glocal.explaining.measures import attention_distances, receptive_fields
 from glocal.explaining.methods import Explainer, choose_methods
-from glocal.explaining.network_figures import drawn
+from glocal.explaining.networks.figures import drawn
+from glocal.explaining.networks.measures import attention_distances, receptive_fields
+from glocal.explaining.networks.weight_pictures import offset_tables
 from glocal.explaining.overlays import explainer_of
 from glocal.explaining.pastes import make_pastes
 from glocal.explaining.picture_maps import heat, on_picture
-from glocal.explaining.weight_pictures import offset_tables
 from glocal.families import coatnet, compact
 from glocal.families.coatnet import RelativeTransformer
 from glocal.families.compact import CompactLayer

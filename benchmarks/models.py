@@ -17,7 +17,7 @@ from glocal.cli.networks.models import SPEEDS, cells
 from glocal.design import cost
 from glocal.families import architecture, list_models
 from glocal.net import Network
-from glocal.net.latency import measure
+from glocal.net.timing.latency import measure
 
 PAGE = Path(__file__).parent.parent / "docs" / "models.md"
 HEAD = """# Every architecture by name

@@ -19,7 +19,7 @@ from glocal.searching.candidates.candidate_table import EvaluateCandidates, open
 from glocal.searching.candidates.loop import evolve
 from glocal.searching.candidates.methods import Evolution, Method, Strategy
 from glocal.trials.table import Table
-from glocal.trials.workers import work
+from glocal.trials.workers.worker import work
 
 # GLiT's level 2 with the released distribution: nine options in each of twelve blocks.
 DETAILS = glit("details", tuple(OneOf(options(3, thirds)) for thirds in RELEASED[0]), width=192)

@@ -19,7 +19,7 @@ import numpy as np
 from glocal.comparing.statistics.compare import MARGIN, compare
 from glocal.comparing.statistics.reliability import reliability
 from glocal.errors import SearchError
-from glocal.searching.correlation import kendall
+from glocal.searching.ranking.correlation import kendall
 from glocal.searching.strategies.replay import BenchTable, Replay
 from glocal.searching.strategies.strategy import Strategy, run, strategies
 

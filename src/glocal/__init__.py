@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from glocal.deploying.export import export
     from glocal.deploying.exported import load_exported
     from glocal.explaining.explain import explain
-    from glocal.explaining.network_explanation import explain_network
+    from glocal.explaining.networks.explanation import explain_network
     from glocal.net.fuse import fuse
     from glocal.picking.run_pick import pick, resume_pick
     from glocal.reporting import write_report
     from glocal.runs.rerun import rerun
     from glocal.runs.resume import resume
     from glocal.runs.train import train
-    from glocal.searching.ranking import rank_supernet
+    from glocal.searching.ranking.rank import rank_supernet
     from glocal.searching.search import resume as resume_search
     from glocal.searching.search import search
     from glocal.serving.serve import serve
@@ -83,11 +83,11 @@ _LATER = {
     "export": "glocal.deploying.export:export",
     "load_exported": "glocal.deploying.exported:load_exported",
     "explain": "glocal.explaining.explain:explain",
-    "explain_network": "glocal.explaining.network_explanation:explain_network",
+    "explain_network": "glocal.explaining.networks.explanation:explain_network",
     "pick": "glocal.picking.run_pick:pick",
     "resume_pick": "glocal.picking.run_pick:resume_pick",
     "predict": "glocal.deploying.classifiers:predict",
-    "rank_supernet": "glocal.searching.ranking:rank_supernet",
+    "rank_supernet": "glocal.searching.ranking.rank:rank_supernet",
     "register_with_timm": "glocal.weights.registry:register_with_timm",
     "rerun": "glocal.runs.rerun:rerun",
     "resume": "glocal.runs.resume:resume",

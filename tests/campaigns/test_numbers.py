@@ -12,11 +12,11 @@ from glocal.comparing.statistics.paired import paired_difference
 from glocal.comparing.statistics.several import holm
 from glocal.data.batches.loader import Batches
 from glocal.data.dataset import Split
-from glocal.evaluation.calibration import calibration
+from glocal.evaluation.calibration.errors import calibration
 from glocal.evaluation.scores import scores
 from glocal.evaluation.selective import at_threshold, smallest_threshold
 from glocal.intervals import count_interval
-from glocal.searching.correlation import Pair, kendall, rank
+from glocal.searching.ranking.correlation import Pair, kendall, rank
 from tries import tries
 
 CASES = tries(20)

@@ -19,7 +19,7 @@ from glocal.comparing.statistics.compare import compare
 from glocal.comparing.study import Arm, Evaluation, Pretraining, Study
 from glocal.data import check
 from glocal.errors import ComparisonError
-from glocal.reporting.study_page import write_study_page
+from glocal.reporting.studies.page import write_study_page
 from glocal.weights.files import read
 
 MIXER = "convmixer_16_2_p2_k{}_32"

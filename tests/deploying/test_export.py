@@ -17,7 +17,7 @@ from glocal.data.batches.preprocess import Preprocess
 from glocal.data.manifest import Row
 from glocal.deploying import forms, verify
 from glocal.deploying.about import read_about
-from glocal.deploying.quantise import calibration_split, quantise_onnx
+from glocal.deploying.programs.quantise import calibration_split, quantise_onnx
 from glocal.deploying.runtimes import open_model
 from glocal.errors import DataError, RecipeError, RunError
 from glocal.evaluation.predict import Predictor

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 
 import glocal
+from glocal.deploying.programs.tracing import to_onnx, trace
 from glocal.deploying.runtimes import open_model
-from glocal.deploying.tracing import to_onnx, trace
 from glocal.design import adapt
 from glocal.families.catalogue import FAMILIES
 from glocal.net import Network

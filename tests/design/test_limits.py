@@ -63,7 +63,7 @@ from glocal.searching.candidates import loop as evolve
 from glocal.searching.candidates import front
 from glocal.design import limits
 from glocal.trials import table
-from glocal.trials import workers
+from glocal.trials.workers import worker as workers
 assert not {"torch", "numpy", "optuna", "ray"} & sys.modules.keys()
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)

@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from glocal.evaluation.calibration.temperature import report_calibration
 from glocal.evaluation.report import name_of_evaluation, write_report
 from glocal.evaluation.scores import scores
-from glocal.evaluation.temperature import report_calibration
 
 
 def found(seed=0, *, temperature=1.7, several=False):

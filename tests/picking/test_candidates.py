@@ -13,8 +13,8 @@ from glocal.picking.candidates import (
     names_for,
     with_weights,
 )
-from glocal.picking.footprints import measure_in
-from glocal.picking.limits import Footprint, within_counts, within_measured
+from glocal.picking.measuring.footprints import measure_in
+from glocal.picking.measuring.limits import Footprint, within_counts, within_measured
 from glocal.picking.settings import PickSettings
 
 SMALL, LARGE = (32, 32), (300, 400)

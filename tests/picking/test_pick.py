@@ -15,7 +15,7 @@ from glocal.data.options import DataOptions
 from glocal.errors import ComparisonError, GlocalError, Stopped
 from glocal.machine.signals import TIME_OVER
 from glocal.picking import trial
-from glocal.picking.limits import Footprint
+from glocal.picking.measuring.limits import Footprint
 from glocal.picking.run_pick import pick, pick_request, resume_pick
 from glocal.picking.settings import PickSettings
 from glocal.reporting.picks.page import write_pick_page

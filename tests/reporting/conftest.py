@@ -177,5 +177,5 @@ def searched(tmp_path_factory) -> Path:
 def search_of_mine(searched, tmp_path, monkeypatch) -> Path:
     """A copy to spoil; its report is written without figures, which take longer than all else."""
     for name in ("candidates_svg", "front_svg", "network_svg"):
-        monkeypatch.setattr(f"glocal.reporting.search_page.{name}", lambda *_: "<svg></svg>")
+        monkeypatch.setattr(f"glocal.reporting.searches.page.{name}", lambda *_: "<svg></svg>")
     return Path(shutil.copytree(searched, tmp_path / "mine"))

@@ -33,7 +33,7 @@ def diagnose() -> Diagnosis:
     """Looks at this process: it loads torch, and torchvision as a check that both fit, and changes nothing."""
     import torch
 
-    from glocal.net.latency import processor
+    from glocal.net.timing.latency import processor
 
     device = pick_device("auto")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0

@@ -10,7 +10,7 @@ def environment() -> dict[str, Any]:
     """Versions and machine, which reproducing a number needs."""
     import torch
 
-    from glocal.net.latency import processor
+    from glocal.net.timing.latency import processor
 
     names = ("glocal", "torch", "torchvision", "timm", "numpy", "pillow", "scikit-learn")
     versions = {name: _version(name) for name in names}

@@ -22,7 +22,7 @@ from glocal.files import read_yaml, write_yaml
 from glocal.machine.processes import Machine
 from glocal.settings import merge
 from glocal.trials.place import TrialPlace
-from glocal.trials.worker_pool import Engine
+from glocal.trials.workers.pool import Engine
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ from glocal.machine.threads import threads as number_of_threads
 from glocal.recipes.schema import Recipe
 from glocal.trials.training import Entry, train_entry
 from glocal.trials.trial import Json, Trial
-from glocal.trials.workers import Run
+from glocal.trials.workers.worker import Run
 from glocal.weights import load_model
 
 

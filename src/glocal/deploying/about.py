@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from glocal.data.batches.preprocess import Preprocess
+from glocal.deploying.programs.tracing import require
 from glocal.deploying.runtimes import SUFFIXES, Form, Precision
-from glocal.deploying.tracing import require
 from glocal.errors import RunError
 
 KEY = "glocal"  # of OpenVINO's rt_info

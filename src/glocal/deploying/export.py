@@ -16,7 +16,7 @@ from glocal.data.options import DataOptions
 from glocal.deploying import beside, forms, verify
 from glocal.deploying.about import About, Accuracy
 from glocal.deploying.exported import NAME, ExportedModel
-from glocal.deploying.quantise import calibration_split, quantise_onnx, quantise_openvino
+from glocal.deploying.programs.quantise import calibration_split, quantise_onnx, quantise_openvino
 from glocal.deploying.runtimes import (
     SUFFIXES,
     Form,
@@ -32,7 +32,7 @@ from glocal.evaluation.evaluate import find_run_weights
 from glocal.evaluation.pictures import Pictures, run_pictures, source_pictures
 from glocal.files import whole_file
 from glocal.intervals import count_interval
-from glocal.net.latency import measure_calls
+from glocal.net.timing.latency import measure_calls
 from glocal.settings import merge
 from glocal.weights import Model, load_model
 from glocal.weights.networks.any_network import to_plain

@@ -8,9 +8,9 @@ import torch
 
 from glocal.data.batches.preprocess import Preprocess
 from glocal.deploying.about import EXTRA, KEY, About
-from glocal.deploying.geometry import PREPARED, Graph, preparing_graph
-from glocal.deploying.program import Deployed, FixedSize
-from glocal.deploying.tracing import EXAMPLE, INPUT, OPSET, OUTPUT, require, to_onnx, trace
+from glocal.deploying.programs.geometry import PREPARED, Graph, preparing_graph
+from glocal.deploying.programs.program import Deployed, FixedSize
+from glocal.deploying.programs.tracing import EXAMPLE, INPUT, OPSET, OUTPUT, require, to_onnx, trace
 from glocal.errors import RunError
 from glocal.net import Network
 from glocal.net.fuse import fuse

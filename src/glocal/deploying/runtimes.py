@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from glocal.deploying.tracing import require
+from glocal.deploying.programs.tracing import require
 from glocal.errors import RunError
 
 Form = Literal["onnx", "openvino", "torch"]

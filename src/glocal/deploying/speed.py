@@ -16,9 +16,9 @@ import torch
 from torch import nn
 
 from glocal.deploying.exported import load_exported
+from glocal.deploying.programs.tracing import EXAMPLE, require, to_onnx, trace
 from glocal.deploying.runtimes import Run, open_file, usable_cores
-from glocal.deploying.tracing import EXAMPLE, require, to_onnx, trace
-from glocal.net.latency import Timing, measure_calls
+from glocal.net.timing.latency import Timing, measure_calls
 
 Shape = tuple[int, int, int]
 

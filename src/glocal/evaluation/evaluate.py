@@ -13,9 +13,9 @@ from glocal.data import Split
 from glocal.data.batches.preprocess import Preprocess
 from glocal.data.options import DataOptions
 from glocal.errors import DataError, RecipeError, WeightError
+from glocal.evaluation.calibration.temperature import report_calibration
 from glocal.evaluation.pictures import Labelled, Pictures, run_pictures, source_pictures
 from glocal.evaluation.scores import Scores, logits_of, scores
-from glocal.evaluation.temperature import report_calibration
 from glocal.machine.processes import Machine
 from glocal.weights import Model, load_model, load_timm_file
 from glocal.weights.networks.timm_architecture import weights_file

@@ -5,7 +5,7 @@ from itertools import count
 from pathlib import Path
 
 from glocal.evaluation import per_class, predictions
-from glocal.evaluation.reliability import draw_reliability
+from glocal.evaluation.calibration.reliability import draw_reliability
 from glocal.evaluation.scores import Scores
 from glocal.files import whole_file
 

@@ -13,9 +13,9 @@ from glocal.data import Split
 from glocal.data.batches.loader import Batches, Transform
 from glocal.data.batches.preprocess import Preprocess
 from glocal.errors import DataError
+from glocal.evaluation.calibration.temperature import CalibrationReport
 from glocal.evaluation.per_class import ClassScores, class_scores, macro_f1
 from glocal.evaluation.predictions import Predictions
-from glocal.evaluation.temperature import CalibrationReport
 from glocal.intervals import count_interval
 from glocal.machine.processes import Machine
 

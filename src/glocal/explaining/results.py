@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from glocal.explaining.checks import Checks
-from glocal.explaining.measures import HeadDistances, ReceptiveField
+from glocal.explaining.networks.measures import HeadDistances, ReceptiveField
 
 MEANINGS = {
     "Mean attention distance": "A dot for each head: the distance between a patch and what it attends to, weighed by the "

@@ -28,7 +28,7 @@ from glocal.design import (
     Unflatten,
 )
 from glocal.design.op import steps
-from glocal.net.latency import measure_calls
+from glocal.net.timing.latency import measure_calls
 
 Layout = Literal["plain", "channels_last"]
 FORMATS: Mapping[Layout, torch.memory_format] = {

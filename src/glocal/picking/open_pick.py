@@ -27,13 +27,13 @@ from glocal.errors import ComparisonError
 from glocal.files import read_json, read_yaml, whole_file, write_yaml
 from glocal.machine.processes import Machine
 from glocal.picking.candidates import Candidate, Refused, build_all, names_for, with_weights
-from glocal.picking.limits import within_counts
+from glocal.picking.measuring.limits import within_counts
 from glocal.picking.recipe import shared_recipe
 from glocal.picking.settings import PickSettings
 from glocal.recipes.schema import Recipe
 from glocal.settings import merge
 from glocal.trials.place import TrialPlace
-from glocal.trials.worker_pool import Engine
+from glocal.trials.workers.pool import Engine
 
 END_S, END_SHARE = 3.0, 0.01  # of the budget: evaluating, writing and the page come after the last training
 

@@ -17,11 +17,11 @@ from glocal.comparing.trial import evaluate_arm, read_right
 from glocal.errors import ComparisonError
 from glocal.monitoring.eta import clock
 from glocal.picking.candidates import Candidate
+from glocal.picking.measuring.survey import Survey
 from glocal.picking.open_pick import OpenPick
 from glocal.picking.plan import RacePlan
 from glocal.picking.race import REASONS
 from glocal.picking.result import CandidateRow, PickResult, front_of
-from glocal.picking.survey import Survey
 from glocal.picking.trial import Part, predictions_file, training_seconds
 from glocal.trials.trial import Trial
 

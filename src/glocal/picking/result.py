@@ -11,8 +11,8 @@ import numpy as np
 from glocal.comparing.statistics.paired import Interval
 from glocal.comparing.statistics.verdicts import Verdict
 from glocal.errors import ComparisonError
-from glocal.picking.limits import Footprint
-from glocal.picking.survey import ProbeScore
+from glocal.picking.measuring.limits import Footprint
+from glocal.picking.measuring.survey import ProbeScore
 
 if TYPE_CHECKING:
     import pandas

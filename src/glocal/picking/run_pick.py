@@ -15,17 +15,17 @@ from glocal.data import check
 from glocal.data.checks.scan import Progress
 from glocal.data.options import DataOptions
 from glocal.errors import ComparisonError
-from glocal.evaluation.calibrate import calibrate_run
+from glocal.evaluation.calibration.calibrate import calibrate_run
 from glocal.monitoring.eta import clock
-from glocal.picking.footprints import measure_in
-from glocal.picking.limits import Measure
+from glocal.picking.measuring.footprints import measure_in
+from glocal.picking.measuring.limits import Measure
+from glocal.picking.measuring.survey import Survey, survey
 from glocal.picking.open_pick import OpenPick, select, start_folder
 from glocal.picking.outcome import decide_finals, result_of, with_test
 from glocal.picking.plan import RacePlan, plan_from_json, plan_json, plan_race
 from glocal.picking.race import FILE, Racing
 from glocal.picking.result import PickResult
 from glocal.picking.settings import PickSettings
-from glocal.picking.survey import Survey, survey
 from glocal.picking.trial import Part, PickTask
 from glocal.picking.writing import write_results
 from glocal.recipes.schema import Recipe

@@ -22,7 +22,7 @@ from glocal.picking.recipe import with_horizon
 from glocal.recipes.schema import Recipe
 from glocal.trials.training import Entry, train_entry_to
 from glocal.trials.trial import Json, Trial
-from glocal.trials.workers import Run
+from glocal.trials.workers.worker import Run
 
 
 class Part(NamedTuple):

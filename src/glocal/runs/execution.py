@@ -9,7 +9,7 @@ from glocal.artifacts.run_folder import RunFolder
 from glocal.command_line import command
 from glocal.data import Data
 from glocal.errors import DataError, RunError
-from glocal.evaluation.calibrate import calibrate_run
+from glocal.evaluation.calibration.calibrate import calibrate_run
 from glocal.evaluation.scores import Scores
 from glocal.machine.device import autocasts, keep_memory
 from glocal.machine.failures import failure_of

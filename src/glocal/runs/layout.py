@@ -10,8 +10,8 @@ from glocal.errors import RecipeError
 from glocal.machine.device import autocasts
 from glocal.machine.processes import Machine
 from glocal.net import Network
-from glocal.net.latency import device_name
 from glocal.net.layout import Layout, faster_layout, measure_layouts
+from glocal.net.timing.latency import device_name
 from glocal.recipes.schema import Recipe
 from glocal.runs.record import RunRecord
 from glocal.weights import AnyArchitecture, AnyNetwork, build_network

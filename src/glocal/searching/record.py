@@ -13,7 +13,7 @@ from glocal.machine.processes import Machine
 from glocal.recipes.schema import Recipe
 from glocal.searching.search_data import search_data
 from glocal.searching.settings import SearchSettings
-from glocal.trials.worker_pool import Engine
+from glocal.trials.workers.pool import Engine
 
 Progress = Callable[[int, int], None]
 """Called with the pictures read and the number of all."""

@@ -15,7 +15,7 @@ from glocal.design.memory import memory_bytes
 from glocal.machine.device import autocasts
 from glocal.machine.processes import Machine
 from glocal.machine.threads import threads
-from glocal.net.latency_table import LatencyTable, latency, pieces
+from glocal.net.timing.latency_table import LatencyTable, latency, pieces
 from glocal.recipes.schema import Recipe
 from glocal.searching.record import Progress, SearchRecord
 from glocal.searching.search_data import CachedSplit, calibration
@@ -23,7 +23,7 @@ from glocal.searching.settings import SearchSettings
 from glocal.searching.supernet.evaluator import SupernetEvaluation, load_space
 from glocal.trials.plan import Plan
 from glocal.trials.training import Entry, Trained, train_all
-from glocal.trials.worker_pool import Engine
+from glocal.trials.workers.pool import Engine
 
 
 @dataclass(frozen=True, eq=False)

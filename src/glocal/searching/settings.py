@@ -14,7 +14,7 @@ from glocal.families.spaces import space as named_space
 from glocal.quantities import Amount, Bytes, Milliseconds, Seconds
 from glocal.recipes.schema import Recipe
 from glocal.searching.candidates.methods import Evolution, Method, RandomSearch
-from glocal.searching.proxies import ProxyName
+from glocal.searching.ranking.proxies import ProxyName
 from glocal.searching.supernet.paths import FairPaths, PathSchedule, SandwichPaths, UniformPaths
 from glocal.searching.supernet.supernet import Sharing
 from glocal.settings import STRICT, Flag, Help, merge

@@ -12,8 +12,8 @@ from glocal.trials.recovery import Recovery
 from glocal.trials.storage import public
 from glocal.trials.table import Table
 from glocal.trials.trial import Trial
-from glocal.trials.worker_pool import Engine, WorkerPool, worker_pool
-from glocal.trials.workers import Task
+from glocal.trials.workers.pool import Engine, WorkerPool, worker_pool
+from glocal.trials.workers.worker import Task
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from pydantic import BaseModel, Field
 
 from glocal.machine.device import pick_device
 from glocal.settings import STRICT, Flag
-from glocal.trials.ray_tasks import require_ray
 from glocal.trials.storage import open_storage, public, remember_password
-from glocal.trials.worker_pool import Engine
+from glocal.trials.workers.pool import Engine
+from glocal.trials.workers.ray_tasks import require_ray
 
 
 class TrialPlace(BaseModel):

@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass, field
 
 from glocal.errors import TrialError
-from glocal.trials.liveness import DeadWorkers
 from glocal.trials.table import Table
+from glocal.trials.workers.liveness import DeadWorkers
 
 CHECK_S = 1.0  # between two checks for dead workers
 DEATHS = 3  # how often each worker may die while no trial is finished

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
 from glocal.errors import GlocalError, TrialError
-from glocal.trials.liveness import Held
 from glocal.trials.storage import first_line, open_storage, public, with_password
 from glocal.trials.trial import Json, Scalar, Trial
+from glocal.trials.workers.liveness import Held
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -25,7 +25,7 @@ from glocal.runs.place import Place
 from glocal.runs.record import RunRecord
 from glocal.runs.resume import resume
 from glocal.runs.train import run_environment, start_run
-from glocal.trials.liveness import exit_with_parent
+from glocal.trials.workers.liveness import exit_with_parent
 from glocal.weights import AnyArchitecture
 from glocal.weights.files import read
 

@@ -18,7 +18,7 @@ from glocal.artifacts.run_folder import RunFolder
 from glocal.cli.app import load_verb
 from glocal.cli.runs.page import write_page, write_page_with_maps
 from glocal.errors import DataError, RunError
-from glocal.evaluation.calibration import calibration
+from glocal.evaluation.calibration.errors import calibration
 from glocal.evaluation.predictions import Predictions
 from glocal.reporting.runs.figures import accuracy_svg, loss_svg, reliability_svg
 from glocal.reporting.runs.files import RunFiles

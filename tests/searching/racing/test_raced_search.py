@@ -10,8 +10,8 @@ from glocal.artifacts.run_folder import RunFolder
 from glocal.searching.racing.trial import as_trial
 from glocal.searching.search import resume, search
 from glocal.searching.search_run import origin_of
-from glocal.trials.joining import join
 from glocal.trials.table import Table
+from glocal.trials.workers.joining import join
 
 LITTLE = {
     "space": "glit_cifar_12_2_distribution",

@@ -89,7 +89,7 @@ def study(
 
 def _show(found: "StudyResult", *, as_json: bool) -> None:
     from glocal.comparing.display import table_of
-    from glocal.reporting.study_page import write_study_page
+    from glocal.reporting.studies.page import write_study_page
 
     table = table_of(found, width=stdout_console().width)
     print_found(found, write_study_page(found.folder), as_json=as_json, table=table)

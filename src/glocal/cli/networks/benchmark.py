@@ -81,7 +81,7 @@ def _measured(
     """Speeds of a network and of what is measured beside it, by their labels."""
     from glocal.deploying.exported import find_exported
     from glocal.net.fuse import fuse
-    from glocal.net.latency import measure
+    from glocal.net.timing.latency import measure
     from glocal.weights import build_network, find_architecture
     from glocal.weights.networks.any_network import adapt_any, of_design_space
 

@@ -63,7 +63,7 @@ def explain(
 def _explain_network(
     run: Path, paths: list[str], settings: dict[str, Any], options: NetworkOptions, *, as_json: bool
 ) -> None:
-    from glocal.explaining.network_explanation import explain_network
+    from glocal.explaining.networks.explanation import explain_network
 
     if wrong := [name for name in settings if name != "output"]:
         raise RecipeError(f"--{wrong[0].replace('_', '-')} has no effect with --network")

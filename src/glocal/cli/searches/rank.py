@@ -26,7 +26,7 @@ def rank(
     as_json: JSON = False,
 ) -> None:
     """Train some networks of a space alone, and compare their order with the supernet's (docs/rank.md)."""
-    from glocal.searching.ranking import rank_supernet
+    from glocal.searching.ranking.rank import rank_supernet
 
     console = console_for(as_json=as_json)
 

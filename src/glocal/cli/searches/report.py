@@ -48,7 +48,7 @@ def _of_run(folder: Path, *, cost: str | None, as_json: bool) -> None:
 def _write(folder: Path, *, cost: str | None) -> tuple[Path, list[Path]]:
     """The page of a study or search, and the figures that were written beside it."""
     if (folder / "study.json").is_file():
-        from glocal.reporting.study_page import write_study_page
+        from glocal.reporting.studies.page import write_study_page
 
         _refuse_cost(folder, "study", cost=cost)
         return write_study_page(folder), []

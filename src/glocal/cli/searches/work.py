@@ -15,7 +15,7 @@ def work(
     ] = 600.0,
 ) -> None:
     """Work on the trials of a search, a study or a pick that was started on another machine, until it is complete."""
-    from glocal.trials.joining import join
+    from glocal.trials.workers.joining import join
 
     def echo(line: str) -> None:
         typer.echo(line)

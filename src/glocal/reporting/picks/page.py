@@ -10,10 +10,10 @@ from glocal.design.text import count
 from glocal.errors import ComparisonError
 from glocal.files import read_json, read_yaml
 from glocal.html_page import template
-from glocal.reporting.page_tables import clock
 from glocal.reporting.picks.figures import Lane, Point, front_svg, race_svg
-from glocal.reporting.study_figures import Curve, curves_svg
-from glocal.reporting.study_page import percent, points
+from glocal.reporting.searches.page_tables import clock
+from glocal.reporting.studies.figures import Curve, curves_svg
+from glocal.reporting.studies.page import percent, points
 
 Row = Mapping[str, Any]
 

@@ -17,7 +17,7 @@ from glocal.searching.candidates.candidate import Candidate, Evaluated, format_a
 from glocal.searching.candidates.methods import Strategy
 from glocal.trials.table import Table
 from glocal.trials.trial import Json, Trial
-from glocal.trials.workers import Run
+from glocal.trials.workers.worker import Run
 
 COLUMNS = (
     *("level", "generation", "index", "origin", "answers", "parents", "accuracy", "n"),

@@ -15,7 +15,7 @@ from glocal.searching.candidates.methods import Strategy
 from glocal.searching.candidates.proposals import propose
 from glocal.trials.coordinator import coordinate
 from glocal.trials.table import Table
-from glocal.trials.worker_pool import Engine
+from glocal.trials.workers.pool import Engine
 
 
 def evolve(

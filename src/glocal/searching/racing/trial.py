@@ -17,7 +17,7 @@ from glocal.recipes.schema import Recipe
 from glocal.searching.candidates.candidate import format_answers
 from glocal.trials.training import Entry, train_entry_to
 from glocal.trials.trial import Json, Trial
-from glocal.trials.workers import Run
+from glocal.trials.workers.worker import Run
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,8 @@ from glocal.design import Architecture, decide
 from glocal.errors import SearchError
 from glocal.files import whole_file
 from glocal.searching.candidates.candidate import Candidate, format_answers
-from glocal.searching.proxies import EARLY_STEPS, PROXIES, ProxyName, proxy_score
 from glocal.searching.racing.trial import TrainNetworks, as_trial
+from glocal.searching.ranking.proxies import EARLY_STEPS, PROXIES, ProxyName, proxy_score
 from glocal.searching.search_run import SearchRun
 from glocal.training.loop import Augmented
 from glocal.trials.coordinator import Coordinator

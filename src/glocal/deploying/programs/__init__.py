@@ -1,0 +1,1 @@
+"""From a network to the program that is exported: pictures in, probabilities out."""

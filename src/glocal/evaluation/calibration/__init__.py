@@ -1,0 +1,1 @@
+"""How far the probabilities of a network can be trusted, and the temperature that mends them."""

@@ -1,0 +1,1 @@
+"""How local and how global whole networks are: numbers, figures, and what weights show by themselves."""
