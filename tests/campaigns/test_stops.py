@@ -16,6 +16,7 @@ import pytest
 from campaigns.conftest import SETTINGS, parts_left
 from campaigns.forks import Ended, Fork, Forks
 from campaigns.test_kills import all_whole, assert_same, killed, results, timed
+from sampled import but_slow
 from tries import tries
 
 FEW, MANY = 3, 100
@@ -65,7 +66,7 @@ SIGNALS = {
 }
 
 
-@pytest.mark.parametrize("name", SIGNALS)
+@pytest.mark.parametrize("name", but_slow(SIGNALS, ["SIGTERM", "Ctrl-C"]))
 def test_a_few_signals_stop_a_training_that_goes_on_to_the_same_bits(forks, pixels, tmp_path, name):
     signalled(forks, pixels, tmp_path, 1, SIGNALS[name])
 

@@ -104,6 +104,7 @@ def test_an_arm_has_the_bits_of_a_run_of_the_same_settings(done, shades, tmp_pat
     assert all(bool((one[key] == two[key]).all()) for key in one)
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_same_table(done, shades, tmp_path):
     assert facts(run(shades, tmp_path, workers=2)) == facts(done)
 

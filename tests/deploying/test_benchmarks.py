@@ -16,6 +16,7 @@ def printed(script, *arguments):
     return subprocess.run(call, check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.slow
 def test_the_table_for_a_gpu_runs_without_pydantic(tmp_path):
     for split in ("train", "val"):
         for name in ("a", "b"):

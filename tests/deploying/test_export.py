@@ -22,6 +22,7 @@ from glocal.deploying.runtimes import open_model
 from glocal.errors import DataError, RecipeError, RunError
 from glocal.evaluation.predict import Predictor
 from glocal.weights import Model, save_model
+from sampled import but_slow
 
 CLASSES = ("cat", "dog", "eel")
 HOW = Preprocess((32, 32), crop_pct=0.875)
@@ -98,7 +99,7 @@ def test_a_file_says_what_it_is(form, exports, folder):
     assert "mit" in card
 
 
-@pytest.mark.parametrize("form", FILES)
+@pytest.mark.parametrize("form", but_slow(FILES, ["openvino", "torch"]))
 def test_the_sample_needs_the_runtime_numpy_and_pillow_alone(form, exports, folder):
     """It runs where glocal cannot be imported, and prints what `glocal predict` does."""
     picture = next((folder / "pictures").rglob("*.png"))

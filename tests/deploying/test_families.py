@@ -41,6 +41,7 @@ def ready(arch):
     return network.eval()
 
 
+@pytest.mark.slow
 def test_a_network_that_is_not_fused_exports_too():
     """CoAtNet's attention, whose memory order the decomposition to ONNX refused (decision 0024)."""
     arch = adapt(glocal.architecture("coatnet_0"), size=32, classes=3)

@@ -20,7 +20,7 @@ def test_random_architectures_say_every_op_and_the_words_of_all_papers():
     """Else the laws below would hold of less than they say."""
     said = set()
 
-    @law(400)
+    @law(250)
     @given(architectures())
     def collect(arch):
         said.update(named_in(arch), (type(op) for _, op, _ in ops(arch)))
@@ -31,27 +31,27 @@ def test_random_architectures_say_every_op_and_the_words_of_all_papers():
     assert set(catalogue.words()) <= said
 
 
-@law(100)
+@law(50)
 @given(architectures())
 def test_plain_data_make_the_architecture_again(arch):
     assert load(dump(arch), words()) == arch
 
 
-@law(100)
+@law(50)
 @given(architectures())
 def test_json_and_yaml_make_the_architecture_again(arch):
     assert load(json.loads(json.dumps(dump(arch))), words()) == arch
     assert load(yaml.safe_load(yaml.safe_dump(dump(arch))), words()) == arch
 
 
-@law(100)
+@law(50)
 @given(architectures())
 def test_the_python_expression_evaluates_to_the_architecture(arch):
     names = {cls.__name__: cls for cls in named_in(arch)}
     assert eval(python(arch), {"__builtins__": {}}, names) == arch
 
 
-@law(100)
+@law(50)
 @given(architectures())
 def test_each_part_reads_the_shape_that_the_part_before_it_left(arch):
     walk = [part for _, part in parts(arch)]
@@ -60,7 +60,7 @@ def test_each_part_reads_the_shape_that_the_part_before_it_left(arch):
     assert walk[-1].left == Vector(classifier(arch).width)
 
 
-@law(100)
+@law(50)
 @given(architectures())
 def test_the_whole_costs_what_its_ops_cost_one_by_one(arch):
     each = [(op.params(s), op.macs(s)) for _, op, s in ops(arch)]
@@ -68,14 +68,14 @@ def test_the_whole_costs_what_its_ops_cost_one_by_one(arch):
     assert not any(isinstance(op, Residual) for _, op, _ in ops(arch))
 
 
-@law(100)
+@law(50)
 @given(architectures())
 def test_every_op_has_a_path_of_its_own(arch):
     paths = [path for path, _, _ in ops(arch)]
     assert len(paths) == len(set(paths))
 
 
-@law(100)
+@law(50)
 @given(architectures())
 def test_the_pages_name_every_part_and_every_op(arch):
     page, long = show(arch), spell(arch).splitlines()
@@ -85,7 +85,7 @@ def test_the_pages_name_every_part_and_every_op(arch):
         assert f"\n{place} " in page
 
 
-@law(100)
+@law(50)
 @given(architectures())
 def test_the_head_splits_where_positions_end(arch):
     at = head_split(arch)

@@ -87,7 +87,7 @@ def nested(draw):
     return space
 
 
-@law(60)
+@law(40)
 @given(nested())
 def test_a_moot_question_is_answered_0_and_changes_nothing(space):
     made = {}
@@ -99,7 +99,7 @@ def test_a_moot_question_is_answered_0_and_changes_nothing(space):
         assert all(a in (0, b) for a, b in zip(plain, sheet, strict=True))
 
 
-@law(60)
+@law(40)
 @given(nested())
 def test_the_answers_of_an_architecture_of_a_space_make_it_again(space):
     for sheet in sheets(space):
@@ -109,7 +109,7 @@ def test_the_answers_of_an_architecture_of_a_space_make_it_again(space):
         assert canonical(space, told) == told
 
 
-@law(60)
+@law(40)
 @given(nested())
 def test_reach_is_every_part_of_every_architecture_and_no_other(space):
     found, reached = {}, reach(space)
@@ -122,7 +122,7 @@ def test_reach_is_every_part_of_every_architecture_and_no_other(space):
     assert all(len({*of}) == len(of) for of in reached.values())
 
 
-@law(60)
+@law(40)
 @given(nested())
 def test_the_range_of_costs_is_that_of_all_architectures(space):
     costs = [cost(decide(space, sheet)) for sheet in sheets(space)]
@@ -131,7 +131,7 @@ def test_the_range_of_costs_is_that_of_all_architectures(space):
     assert most == Cost(max(c.params for c in costs), max(c.macs for c in costs))
 
 
-@law(100)
+@law(40)
 @given(nested())
 def test_a_nested_space_is_text_like_any_architecture(space):
     assert load(dump(space), words()) == space
@@ -141,7 +141,7 @@ def test_a_nested_space_is_text_like_any_architecture(space):
     ]
 
 
-@law(100)
+@law(40)
 @given(spaces(), st.randoms(use_true_random=False))
 def test_what_is_drawn_lies_within_reach_and_range(space, rng):
     arch, reached, (least, most) = decide(space, sample(space, rng)), reach(space), cost_range(space)
@@ -307,7 +307,7 @@ def test_an_error_in_a_short_spelling_names_its_place(right, wrong, said):
 # ------------------------------------------------------------------------------------------------------ plain
 
 
-@law(200)
+@law(40)
 @given(spaces(), st.randoms(use_true_random=False))
 def test_answering_every_question_gives_an_architecture_without_questions(space, rng):
     answers = sample(space, rng)
@@ -318,7 +318,7 @@ def test_answering_every_question_gives_an_architecture_without_questions(space,
     assert (settled.stem, settled.head, settled.image) == (space.stem, space.head, space.image)
 
 
-@law(200)
+@law(40)
 @given(spaces(), st.randoms(use_true_random=False))
 def test_the_answer_to_a_question_stands_in_its_place(space, rng):
     answers = sample(space, rng)
@@ -333,7 +333,7 @@ def test_the_answer_to_a_question_stands_in_its_place(space, rng):
     assert next(said, None) is None
 
 
-@law(100)
+@law(40)
 @given(spaces())
 def test_a_space_has_as_many_sheets_as_it_says_and_is_text_like_any_architecture(space):
     assert size(space) >= 1
@@ -350,7 +350,7 @@ def test_an_architecture_is_a_space_of_one(arch):
     assert (questions(arch), size(arch), sample(arch, random.Random(0)), decide(arch, ())) == ((), 1, (), arch)
 
 
-@law(100)
+@law(40)
 @given(spaces(), st.integers(0, 9))
 def test_a_sheet_that_does_not_fit_is_refused(space, extra):
     fits = sample(space, random.Random(0))

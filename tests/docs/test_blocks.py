@@ -24,12 +24,16 @@ PAGES = (
 )
 SEARCHED = "runs/search/NAME"
 SLOW = {
+    "CONTRIBUTING.md",
     "README.md",
     "convnext.md",
+    "explain.md",
     "fuse.md",
+    "pick.md",
     "search.md",
     "rank.md",
     "seeing.md",
+    "timm.md",
     "training.md",
     "transfer.md",
     "tutorial.md",

@@ -25,6 +25,7 @@ from glocal.families.convnext import ConvNeXtBlock
 from glocal.families.mixture import ToGrid, ToTokens
 from glocal.net import Network
 from glocal.weights import load_into
+from sampled import large_slow
 from strategies import Say, architectures, law
 
 
@@ -49,7 +50,7 @@ def counts_as_pytorch_does(arch):
     assert {path: params(network.get_submodule(path)) for path in each} == each
 
 
-@law(100)
+@law(50)
 @given(architectures())
 def test_counted_params_and_macs_are_pytorchs_to_the_last_unit_and_op_by_op(arch):
     counts_as_pytorch_does(arch)
@@ -62,7 +63,7 @@ def test_counted_params_and_macs_of_many(arch):
     counts_as_pytorch_does(arch)
 
 
-@pytest.mark.parametrize("name", glocal.list_models())
+@pytest.mark.parametrize("name", large_slow(glocal.list_models()))
 def test_counted_params_and_macs_of_a_named_architecture_are_pytorchs(name):
     arch = glocal.architecture(name)
     network, flops, _ = on_meta(arch)
@@ -88,7 +89,7 @@ def trains_a_step(arch):
         assert torch.isfinite(network.eval()(x)).all()
 
 
-@law(100)
+@law(50)
 @given(architectures())
 def test_a_training_step_gives_every_weight_a_finite_gradient_and_leaves_every_weight_finite(arch):
     trains_a_step(arch)

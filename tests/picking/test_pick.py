@@ -116,6 +116,7 @@ def copied(done, folder):
     return folder
 
 
+@pytest.mark.slow
 def test_a_pick_that_is_resumed_with_other_workers_gives_the_same_table(done, tmp_path):
     assert facts(resume_pick(copied(done, tmp_path / "again"), workers=2)) == facts(done)
 

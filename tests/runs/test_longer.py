@@ -15,6 +15,7 @@ from glocal.recipes.schedule import lr_at
 from glocal.runs.record import RunRecord
 from glocal.training import loop
 from glocal.weights.files import read
+from sampled import but_slow
 
 SMALL = {"model": "cct_2_3x2_32", "img_size": 16, "epochs": 2, "batch_size": 8, "lr": 1e-3, "warmup_epochs": 1}
 HARD = {"mixup": 0.8, "cutmix": 1.0, "reprob": 0.3, "ema": 0.9, "drop_path": 0.1}
@@ -101,7 +102,7 @@ def test_the_learning_rate_is_that_of_a_schedule_of_the_new_length(colours, tmp_
 
 
 @pytest.mark.parametrize("restart", [None, "warm"])
-@pytest.mark.parametrize("at", [0, 3, 6])
+@pytest.mark.parametrize("at", but_slow([0, 3, 6], [0, 6]))
 def test_a_longer_run_that_is_stopped_resumes_to_the_same_bits(colours, tmp_path, monkeypatch, at, restart):
     old = train(colours, tmp_path / "runs", **HARD, checkpoint_s=0.0)
     whole = glocal.resume(old.folder, epochs=4, restart=restart, output=tmp_path / "whole")

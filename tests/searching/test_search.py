@@ -101,6 +101,7 @@ def test_no_picture_of_the_test_split_is_read_after_the_check(shades, tmp_path):
         assert json.loads(path.read_text())["rows"].keys() == {"train", "val"}
 
 
+@pytest.mark.slow
 def test_a_search_that_is_stopped_goes_on_to_the_same_tables_and_winner(found, shades, tmp_path, monkeypatch):
     """Stopped after every phase of the first level; the slow tests kill at any moment."""
     from glocal.searching.level import Level

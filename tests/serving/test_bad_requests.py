@@ -7,6 +7,7 @@ import pytest
 
 from glocal.serving import app
 from glocal.settings import merge
+from sampled import but_slow
 from serving.bad_requests import bad_requests, complaint
 from serving.client import exchange, picture_request
 from serving.conftest import SMALL, in_thread
@@ -21,13 +22,14 @@ def answers_to(bad, port):
     return list(zip(bad, asyncio.run(send()), strict=True))
 
 
-@pytest.fixture(scope="module")
-def answers(port, predictor):
+@pytest.fixture(scope="module", params=but_slow([8, 1], [1]), ids=["every eighth", "all"])
+def answers(request, port, predictor):
     """Those of silent senders come from a server that gives up soon, the others from one that waits on a slow machine too."""
+    bad = BAD[:: request.param]
     impatient = merge(SMALL, {"timeout_s": 1.0})
     with in_thread(app(predictor, name="small", settings=impatient), impatient) as other:
-        silent = answers_to([each for each in BAD if each.stop_after is not None], other)
-    return silent + answers_to([each for each in BAD if each.stop_after is None], port)
+        silent = answers_to([each for each in bad if each.stop_after is not None], other)
+    return silent + answers_to([each for each in bad if each.stop_after is None], port)
 
 
 def test_every_bad_request_is_refused_with_a_reason(answers):

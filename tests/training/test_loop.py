@@ -14,6 +14,7 @@ from glocal.errors import DataError, RecipeError, RunError, WeightError
 from glocal.training import loop
 from glocal.weights import load_model
 from glocal.weights.files import read
+from sampled import but_slow
 
 SMALL = {"model": "cct_2_3x2_32", "img_size": 16, "epochs": 3, "batch_size": 8, "lr": 1e-3, "warmup_epochs": 1}
 
@@ -86,7 +87,7 @@ HARD = {
 }
 
 
-@pytest.mark.parametrize("at", [1, 4, 5, 7])
+@pytest.mark.parametrize("at", but_slow([1, 4, 5, 7], [1, 7]))
 def test_a_run_stopped_at_any_step_resumes_to_the_same_bits(colours, tmp_path, monkeypatch, at):
     whole = run(colours, tmp_path / "whole", **HARD)
     step, calls = loop._step, itertools.count()

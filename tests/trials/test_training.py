@@ -76,6 +76,7 @@ def test_a_finished_run_is_read_and_not_trained_again(trained, data, monkeypatch
     assert train_entry(entries(trained[0].folder.parent, data)[1]) == trained[1]
 
 
+@pytest.mark.slow
 def test_several_workers_end_in_the_same_bits(trained, data, tmp_path):
     reported = []
     several = train_all(

@@ -13,6 +13,7 @@ import glocal
 from glocal.families.convnext import ConvNeXtBlock
 from glocal.weights import SOURCES, export, load_into
 from glocal.weights.translate import recognise
+from sampled import but_slow
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 LARGE = {
@@ -38,9 +39,7 @@ def theirs(fixture: dict, *, tables: dict[str, torch.Tensor]) -> dict[str, torch
     return {key: made[kind](key, shape) for key, shape, kind in fixture["tensors"]}
 
 
-@pytest.fixture(
-    params=[pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in FIXTURES], ids=FIXTURES
-)
+@pytest.fixture(params=but_slow(FIXTURES, LARGE), ids=FIXTURES)
 def parity(request):
     fixture = json.loads((GOLDEN / f"{request.param}.json").read_text())
     arch = glocal.architecture(fixture["name"])

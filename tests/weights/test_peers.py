@@ -10,18 +10,14 @@ import glocal
 from drawn import randomised
 from glocal.families.catalogue import timm_arguments
 from glocal.weights import SOURCES, export, load_into
+from sampled import but_slow
 
-LARGE = {"convmixer_768_32", "convnext_small", "coatnet_1", "resnet101"}
+LARGE = {"convmixer_768_32", "convnext_small", "convnext_tiny_hnf", "coatnet_0_224", "coatnet_1", "resnet101"}
 TIMM = (
     *("convnext_atto", "convnext_nano", "convnext_tiny", "convnext_tiny_hnf", "convnext_zepto_rms"),
     *("convnext_atto_ols", "convnext_nano_ols", "resnet50", "resnet101", "coatnet_0", "coatnet_0_224", "coatnet_1"),
     *("convmixer_768_32", "deit_tiny"),
 )
-
-
-def small_by_default(*names: str) -> list[object]:
-    """Parameters of a test, of which those of large networks run with the slow tests."""
-    return [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in names]
 
 
 def compared(theirs: nn.Module, name: str, size: tuple[int, int], source: str) -> None:
@@ -53,7 +49,7 @@ def source_of(name: str) -> str:
     }.get(family, "torchvision and timm (ResNet)")
 
 
-@pytest.mark.parametrize("name", small_by_default(*TIMM))
+@pytest.mark.parametrize("name", but_slow(TIMM, LARGE))
 def test_timm(name):
     size = (64, 96) if name.startswith(("coatnet", "convnext", "resnet")) else (224, 224)
     arguments = dict(timm_arguments(name))
@@ -62,7 +58,7 @@ def test_timm(name):
     compared(timm.create_model(**arguments), name, size, source_of(name))
 
 
-@pytest.mark.parametrize("name", small_by_default("convnext_tiny", "convnext_small", "resnet50"))
+@pytest.mark.parametrize("name", but_slow(["convnext_tiny", "convnext_small", "resnet50"], LARGE))
 def test_torchvision(name):
     source = "torchvision (ConvNeXt)" if "convnext" in name else "torchvision and timm (ResNet)"
     compared(getattr(torchvision.models, name)(), name, (96, 64), source)

@@ -13,6 +13,7 @@ from glocal.families.mixture import ToGrid, ToTokens
 from glocal.families.vit import TransformerLayer
 from glocal.weights import Model, export, load_into, load_model, save_model
 from glocal.weights.tables import FACEBOOK, TIMM_COATNET, TIMM_CONVNEXT_CONV, TIMM_CONVNEXT_HNF
+from sampled import but_slow
 
 SIZES = ((64, 64), (64, 512), (96, 160), (225, 200), (384, 384), (512, 336))
 FAMILIES = (
@@ -41,7 +42,7 @@ def made(name, size, seed=0):
     return glocal.create_model(name, img_size=size, num_classes=5).eval()
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", but_slow(FAMILIES, FAMILIES[1:6]))
 def test_weights_load_at_another_size_as_resizing_gives_them_and_at_their_own_to_the_bit(name, tmp_path):
     small = made(name, (64, 96))
     save_model(tmp_path / "w.safetensors", Model(small, tuple("abcde"), {}))

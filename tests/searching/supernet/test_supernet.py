@@ -15,6 +15,7 @@ from glocal.families.spaces.glit import GROUNDS, Grounds, distribution, joint
 from glocal.net import Network
 from glocal.searching.supernet.coordinates import coordinates
 from glocal.searching.supernet.supernet import SHARINGS, Supernet, path_weights
+from sampled import but_slow
 from strategies import law, spaces
 
 SMALL = Grounds(24, 3, 1, (3, 5, 7), 8, 32, 10)
@@ -36,7 +37,7 @@ def stirred(supernet: Supernet) -> Supernet:
     return supernet
 
 
-@both
+@pytest.mark.parametrize("sharing", but_slow(SHARINGS, ["independent"]))
 def test_every_option_of_glit_is_the_network_that_it_would_be_alone_bit_for_bit(sharing):
     space = joint("joint", SMALL)
     supernet = stirred(Supernet(space, sharing=sharing).double()).eval()
@@ -52,7 +53,7 @@ def test_every_option_of_glit_is_the_network_that_it_would_be_alone_bit_for_bit(
             assert torch.equal(path(x), alone(x))
 
 
-@law(30)
+@law(15)
 @given(spaces(), st.randoms(use_true_random=False), st.sampled_from(SHARINGS))
 def test_a_path_of_any_space_is_its_network(space, rng, sharing):
     supernet = Supernet(space, sharing=sharing).double().eval()
@@ -103,7 +104,7 @@ def sgd(network: torch.nn.Module) -> torch.optim.Optimizer:
 
 
 @both
-@pytest.mark.parametrize("made", [adamw, sgd])
+@pytest.mark.parametrize("made", [adamw, pytest.param(sgd, marks=pytest.mark.slow)])
 def test_a_step_leaves_alone_what_is_not_on_the_path(sharing, made):
     """Neither momentum nor decay: with a gradient of 0, AdamW would take a weight of 1 to 0.857 in three such steps."""
     rng, whole = random.Random(1), joint("joint", SMALL)

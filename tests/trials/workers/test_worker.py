@@ -195,7 +195,7 @@ def killed_and_resumed(where, *, kills: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kills", "seed"), [(2, 0), *(pytest.param(kills, kills, marks=pytest.mark.slow) for kills in (5, 20, 21, 22))]
+    ("kills", "seed"), [pytest.param(kills, kills, marks=pytest.mark.slow) for kills in (2, 5, 20, 21, 22)]
 )
 def test_a_search_whose_processes_are_killed_ends_with_the_same_table(kills, seed, tmp_path):
     killed_and_resumed(tmp_path / "a.db", kills=kills, seed=seed)
