@@ -31,6 +31,13 @@ def test_a_stamp_changes_with_the_file(pets: Path):
     assert store.stamp("cat/none.png") is None
 
 
+def test_a_path_that_no_file_can_have_is_unreadable(tmp_path: Path):
+    folder = Folder(tmp_path)
+    assert folder.stamp("a\0.png") is None
+    with pytest.raises(Unreadable, match="null character"):
+        folder.read("a\0.png")
+
+
 def test_a_store_is_pickled_whole(pets: Path):
     store = check(pets).require_data().train.store
     assert pickle.loads(pickle.dumps(store)).read("cat/0.png") == store.read("cat/0.png")

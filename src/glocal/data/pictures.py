@@ -75,6 +75,8 @@ def load(path: str | Path) -> bytes:
         raise Unreadable("unreadable", "there is no such file") from None
     except OSError as error:
         raise Unreadable("unreadable", f"cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise Unreadable("unreadable", "no file can have this name: it holds a null character") from None
 
 
 def read(data: bytes, *, max_pixels: int | None = None) -> Decoded:

@@ -39,10 +39,10 @@ class Folder:
         return load(os.path.join(self.root, path))  # pathlib would take a tenth of a small picture's time
 
     def stamp(self, path: str) -> Stamp | None:
-        """From the file system; None where there is no such file."""
+        """From the file system; None where there is no such file, or can be none."""
         try:
             about = os.stat(os.path.join(self.root, path))
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a null character in the path
             return None
         return about.st_size, about.st_mtime_ns
 

@@ -79,7 +79,8 @@ class Place:
         for i, path in enumerate(self.paths):
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             picture(i).save(root / path)
-        self._whole_manifest = json.dumps(check(root).require_data().manifest().to_json()).encode()
+        whole = check(root).require_data().manifest().to_json()
+        self._whole_manifest = json.dumps({**whole, "source": "data"}).encode()  # the same bytes wherever the folder is
 
     def readers(self) -> dict[str, Reader]:
         """All of them, by name."""
