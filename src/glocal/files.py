@@ -13,6 +13,7 @@ from typing import IO, Any, BinaryIO
 import yaml
 
 from glocal.errors import RunError
+from glocal.passwords import without_passwords
 
 
 @contextlib.contextmanager
@@ -95,7 +96,14 @@ def read_json(path: Path) -> Any:
         raise RunError(f"{path} is not whole: {error}") from None
 
 
+class _Dumper(yaml.SafeDumper):
+    """Plain data, of whose texts no URL holds a password."""
+
+
+_Dumper.add_representer(str, lambda dumper, text: yaml.SafeDumper.represent_str(dumper, without_passwords(text)))
+
+
 def write_yaml(path: Path, data: Any) -> None:
-    """Plain data as YAML, in the order given."""
+    """Plain data as YAML, in the order given, without the passwords of URLs."""
     with whole_file(path) as file:
-        file.write(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120).encode())
+        file.write(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120).encode())

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
 
-from glocal.command_line import without_passwords
 from glocal.errors import TrialError
 from glocal.extras import require
+from glocal.passwords import without_passwords
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage, RDBStorage
