@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ import yaml
 
 from glocal.errors import RunError
 from glocal.passwords import without_passwords
+
+_PARTS = ".parts-"
 
 
 @contextlib.contextmanager
@@ -37,6 +40,29 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+@contextlib.contextmanager
+def whole_files(folder: Path, *, last: str) -> Iterator[Path]:
+    """A new folder inside `folder` whose files take their places there when all are complete and on the disk, `last` after all
+    others: where that one is, all are. RunError where they cannot be written. What a killed process left is removed.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(f"{_PARTS}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        parts = folder / f"{_PARTS}{secrets.token_hex(4)}"
+        parts.mkdir()
+        try:
+            yield parts
+            for path in sorted(parts.iterdir(), key=lambda path: (path.name == last, path.name)):
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+                os.replace(path, folder / path.name)
+        finally:
+            shutil.rmtree(parts, ignore_errors=True)
+    except OSError as error:
+        raise RunError(f"{folder / last} could not be written: {error.strerror or error}") from None
 
 
 def open_file(path: str | Path) -> BinaryIO:
