@@ -1,13 +1,9 @@
 """What the source must not contain, what a wheel needs, and that no password reaches a file, a log or a message."""
 
 import ast
-import os
 import re
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +12,7 @@ import pytest
 import glocal
 from campaigns.conftest import parts_left
 from campaigns.test_kills import STUDY
+from postgres import postgres_server
 
 ROOT = Path(glocal.__file__).parent
 REPOSITORY = Path(__file__).parents[2]
@@ -136,29 +133,8 @@ SECRET = "s3cr3t-w0rd"
 @pytest.fixture
 def guarded_postgres():
     """A server of PostgreSQL that asks for a password."""
-    if not (found := sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))):
-        pytest.skip("needs initdb and pg_ctl, as Debian's postgresql installs them")
-    as_other = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    home = Path(tempfile.mkdtemp(prefix="glocal-"))
-    (home / "word").write_text(SECRET)
-    if as_other:
-        for path in (home, home / "word"):
-            shutil.chown(path, "postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-
-    def call(program: str, *arguments: str) -> None:
-        command = [*as_other, found[-1].parent / program, "-D", home / "data", *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
-
-    call("initdb", "--auth", "scram-sha-256", f"--pwfile={home}/word", "--encoding", "UTF8", "--username", "postgres")
-    call("pg_ctl", "-w", "-l", f"{home}/log", "-o", f"-p {port} -k {home} -c listen_addresses=127.0.0.1", "start")
-    try:
-        yield f"127.0.0.1:{port}/postgres"
-    finally:
-        call("pg_ctl", "-m", "immediate", "stop")
-        shutil.rmtree(home)
+    with postgres_server(SECRET) as server:
+        yield f"{server.place}/postgres"
 
 
 @pytest.mark.slow
