@@ -1,13 +1,17 @@
 """What the source must not contain, what a wheel needs, and that no password reaches a file, a log or a message."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import glocal
 from campaigns.conftest import parts_left
@@ -123,6 +127,19 @@ def test_the_list_of_licences_is_that_of_the_packages_that_are_named():
         [sys.executable, REPOSITORY / "tools" / "licences.py", "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_the_bill_of_materials_names_every_package_that_glocal_needs(tmp_path):
+    command = [sys.executable, REPOSITORY / "tools" / "sbom.py", tmp_path / "sbom.json"]
+    subprocess.run(command, check=True, capture_output=True)
+    bill = json.loads((tmp_path / "sbom.json").read_text())
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    assert bill["metadata"]["component"]["name"] == "glocal"
+    listed = {re.sub(r"[-_.]+", "-", each["name"]).lower(): each["version"] for each in bill["components"]}
+    for line in tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]:
+        name = Requirement(line).name
+        assert listed[name] == metadata.version(name)
 
 
 # --------------------------------------------------------------------------------------------------------- passwords
