@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from glocal.command_line import command, without_passwords
+from glocal.command_line import command
 
 NAMES = [
     "pictures",
@@ -59,18 +59,3 @@ def test_a_shell_reads_back_the_words_that_were_meant(name: str):
 
 def test_plain_words_stay_plain():
     assert command("val", Path("runs/train/a"), options=[("--split", "test")]) == "glocal val runs/train/a --split test"
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("postgresql://me:secret@host:5432/db", "postgresql://me@host:5432/db"),
-        ("--storage=postgresql+pg8000://me:sec:r@e/t@host/db", "--storage=postgresql+pg8000://me@host/db"),
-        ("postgresql://me@host/db?password=secret&ssl=1", "postgresql://me@host/db?password=...&ssl=1"),
-        ("lost https://u:secret@host/a.tar and more", "lost https://u@host/a.tar and more"),
-        ("https://b.s3.eu/a.tar?X-Amz-Signature=secret", "https://b.s3.eu/a.tar?X-Amz-Signature=..."),
-        ("https://host:8000/a.tar", "https://host:8000/a.tar"),
-    ],
-)
-def test_passwords_in_urls_are_not_shown(text, shown):
-    assert without_passwords(text) == shown

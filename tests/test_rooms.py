@@ -20,6 +20,7 @@ MODULES_OF_THE_PACKAGE = (
     "errors",
     "caches",
     "extras",
+    "passwords",
     "command_line",
     "intervals",
     "files",

@@ -1,16 +1,12 @@
 """Command lines that are printed to be copied: one function spells them, so that they work with any path."""
 
 import os
-import re
 import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import PurePath
 
-_SECRETS = (
-    r"password|sslpassword|passwd|token|secret|sig|signature|x-(?:amz|goog)-(?:signature|credential|security-token)"
-)
-"""Names in the query of a URL whose values open something."""
+from glocal.passwords import without_passwords
 
 
 def command(
@@ -33,12 +29,6 @@ def command(
 def typed_command() -> str:
     """The command line of this process as a shell reads it, without passwords."""
     return shlex.join(map(without_passwords, sys.argv))
-
-
-def without_passwords(text: str) -> str:
-    """A text without the passwords that URLs in it may hold: `USER@HOST` for `USER:PASSWORD@HOST`, `...` for that of a query."""
-    text = re.sub(r"(\w://[^\s:/@]*):\S*@", r"\1@", text)
-    return re.sub(rf"([?&](?:{_SECRETS})=)[^&\s]*", r"\1...", text, flags=re.IGNORECASE)
 
 
 def quoted(word: str) -> str:

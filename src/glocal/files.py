@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import IO, Any, BinaryIO
 import yaml
 
 from glocal.errors import RunError
+from glocal.passwords import without_passwords
+
+_PARTS = ".parts-"
 
 
 @contextlib.contextmanager
@@ -36,6 +40,29 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+@contextlib.contextmanager
+def whole_files(folder: Path, *, last: str) -> Iterator[Path]:
+    """A new folder inside `folder` whose files take their places there when all are complete and on the disk, `last` after all
+    others: where that one is, all are. RunError where they cannot be written. What a killed process left is removed.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(f"{_PARTS}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        parts = folder / f"{_PARTS}{secrets.token_hex(4)}"
+        parts.mkdir()
+        try:
+            yield parts
+            for path in sorted(parts.iterdir(), key=lambda path: (path.name == last, path.name)):
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+                os.replace(path, folder / path.name)
+        finally:
+            shutil.rmtree(parts, ignore_errors=True)
+    except OSError as error:
+        raise RunError(f"{folder / last} could not be written: {error.strerror or error}") from None
 
 
 def open_file(path: str | Path) -> BinaryIO:
@@ -95,7 +122,14 @@ def read_json(path: Path) -> Any:
         raise RunError(f"{path} is not whole: {error}") from None
 
 
+class _Dumper(yaml.SafeDumper):
+    """Plain data, of whose texts no URL holds a password."""
+
+
+_Dumper.add_representer(str, lambda dumper, text: yaml.SafeDumper.represent_str(dumper, without_passwords(text)))
+
+
 def write_yaml(path: Path, data: Any) -> None:
-    """Plain data as YAML, in the order given."""
+    """Plain data as YAML, in the order given, without the passwords of URLs."""
     with whole_file(path) as file:
-        file.write(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120).encode())
+        file.write(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120).encode())

@@ -1,21 +1,22 @@
 """What the source must not contain, what a wheel needs, and that no password reaches a file, a log or a message."""
 
 import ast
-import os
+import json
 import re
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
+import tomllib
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import glocal
 from campaigns.conftest import parts_left
 from campaigns.test_kills import STUDY
+from postgres import postgres_server
 
 ROOT = Path(glocal.__file__).parent
 REPOSITORY = Path(__file__).parents[2]
@@ -128,6 +129,19 @@ def test_the_list_of_licences_is_that_of_the_packages_that_are_named():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
+def test_the_bill_of_materials_names_every_package_that_glocal_needs(tmp_path):
+    command = [sys.executable, REPOSITORY / "tools" / "sbom.py", tmp_path / "sbom.json"]
+    subprocess.run(command, check=True, capture_output=True)
+    bill = json.loads((tmp_path / "sbom.json").read_text())
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    assert bill["metadata"]["component"]["name"] == "glocal"
+    listed = {re.sub(r"[-_.]+", "-", each["name"]).lower(): each["version"] for each in bill["components"]}
+    for line in tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]:
+        name = Requirement(line).name
+        assert listed[name] == metadata.version(name)
+
+
 # --------------------------------------------------------------------------------------------------------- passwords
 
 SECRET = "s3cr3t-w0rd"
@@ -136,29 +150,8 @@ SECRET = "s3cr3t-w0rd"
 @pytest.fixture
 def guarded_postgres():
     """A server of PostgreSQL that asks for a password."""
-    if not (found := sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))):
-        pytest.skip("needs initdb and pg_ctl, as Debian's postgresql installs them")
-    as_other = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    home = Path(tempfile.mkdtemp(prefix="glocal-"))
-    (home / "word").write_text(SECRET)
-    if as_other:
-        for path in (home, home / "word"):
-            shutil.chown(path, "postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-
-    def call(program: str, *arguments: str) -> None:
-        command = [*as_other, found[-1].parent / program, "-D", home / "data", *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
-
-    call("initdb", "--auth", "scram-sha-256", f"--pwfile={home}/word", "--encoding", "UTF8", "--username", "postgres")
-    call("pg_ctl", "-w", "-l", f"{home}/log", "-o", f"-p {port} -k {home} -c listen_addresses=127.0.0.1", "start")
-    try:
-        yield f"127.0.0.1:{port}/postgres"
-    finally:
-        call("pg_ctl", "-m", "immediate", "stop")
-        shutil.rmtree(home)
+    with postgres_server(SECRET) as server:
+        yield f"{server.place}/postgres"
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,8 +18,10 @@ from glocal.data.batches.preprocess import Preprocess
 from glocal.data.manifest import Row
 from glocal.deploying import forms, verify
 from glocal.deploying.about import read_about
+from glocal.deploying.export import build
 from glocal.deploying.programs.quantise import calibration_split, quantise_onnx
 from glocal.deploying.runtimes import open_model
+from glocal.deploying.settings import ExportSettings
 from glocal.errors import DataError, RecipeError, RunError
 from glocal.evaluation.predict import Predictor
 from glocal.weights import Model, save_model
@@ -171,6 +174,13 @@ def test_a_file_that_differs_from_pytorch_is_not_written(folder, monkeypatch, tm
     with pytest.raises(RunError, match="was not exported"):
         glocal.export(folder / "net.safetensors", folder / "pictures", to="torch", output=tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_the_same_network_has_the_same_bytes(model, tmp_path):
+    about = replace(build(model, ExportSettings(to="torch"), resizes=False).exported.about, name="one")
+    for name in ("a", "b"):
+        forms.write(forms.torch_program(model, HOW), tmp_path / name, about)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_an_equal_choice_is_a_tie_and_another_choice_is_a_change():

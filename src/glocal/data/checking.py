@@ -21,6 +21,7 @@ from glocal.data.sources.listing import Listed, Listing, class_names
 from glocal.data.sources.split_names import SPLITS
 from glocal.data.splitting import group_names, group_pattern, held_out, held_out_multi, joined
 from glocal.errors import DataError
+from glocal.passwords import public_url
 from glocal.settings import merge
 
 
@@ -83,14 +84,15 @@ def check(
     DataError only where there is nothing to check (no such folder, an empty one, no table) or for the arguments.
     """
     options = merge(options or DataOptions(), settings)
-    pattern = _pattern(str(source), options, manifest)
+    source = public_url(str(source))
+    pattern = _pattern(source, options, manifest)
     if manifest is not None:
         found = read_manifest(source, manifest, progress=progress)
         rule, own = manifest.split_rule, manifest.val_is_own
         return _report(found, manifest.classes, rule=rule, seed=manifest.seed, val_is_own=own)
     found = read_source(source, options, progress=progress)
     listing = found.listing
-    _raise_without_effect(str(source), options, listing)
+    _raise_without_effect(source, options, listing)
     together = _audit(found, pattern)
     own = "val" in listing.given
     rule = "train and val are the source's own"

@@ -21,6 +21,7 @@ from glocal.data.sources.split_names import SPLITS, SplitName
 from glocal.data.sources.tables import list_table, names_table, table_store
 from glocal.data.store import Folder, Store
 from glocal.errors import DataError
+from glocal.passwords import public_url
 
 DIGITS = "digits"
 
@@ -66,9 +67,10 @@ def open_source(source: str, options: DataOptions, *, progress: Progress | None)
 
 def read_source(source: str | Path, options: DataOptions, *, progress: Progress | None) -> Found:
     """Reads every picture of a source. DataError only where there is nothing to read."""
-    if str(source) == DIGITS:
+    source = public_url(str(source))
+    if source == DIGITS:
         return _digits()
-    store, listing = open_source(str(source), options, progress=progress)
+    store, listing = open_source(source, options, progress=progress)
     listed = sorted(listing.files, key=lambda file: SPLITS.index(file.split))
     scans = cached_scans(store, [file.path for file in listed], progress=progress)
     faults = [
@@ -85,7 +87,7 @@ def read_source(source: str | Path, options: DataOptions, *, progress: Progress 
         lost = sorted({"train", *listing.given} - {file.split for file in listing.files}, key=SPLITS.index)
         faults += (Fault("layout", split, f"no picture of {split} is left", "error") for split in lost)
     listing.faults = faults
-    return Found(str(source), store, listing, [scans[i] for i in whole])
+    return Found(source, store, listing, [scans[i] for i in whole])
 
 
 def _classes(files: Sequence[Listed]) -> set[tuple[SplitName, str]]:
@@ -119,6 +121,7 @@ def _digits() -> Found:
 
 def read_manifest(source: str | Path, manifest: Manifest, *, progress: Progress | None) -> Found:
     """Reads the files of a manifest, in its order; one that is gone or has changed is an error among the faults."""
+    source = public_url(str(source))
     rows = [row for of_split in manifest.rows.values() for row in of_split]
     listed = [
         Listed(row.path, split, manifest.names_of(row), "")
@@ -126,14 +129,14 @@ def read_manifest(source: str | Path, manifest: Manifest, *, progress: Progress 
         for row in of_split
     ]
     store: Store | None = None
-    if str(source) == DIGITS:
+    if source == DIGITS:
         digits = _digits()
         at = {file.path: scan for file, scan in zip(digits.files, digits.scans, strict=True)}
         gone = Scan(problem=("unreadable", "not one of the built-in digits"))
         scans = [at.get(file.path, gone) for file in listed]
     else:
         paths = [file.path for file in listed]
-        store = _store(str(source), paths, manifest, progress=progress)
+        store = _store(source, paths, manifest, progress=progress)
         scans = cached_scans(store, paths, progress=progress)
     faults = list(manifest.faults)
     for row, scan in zip(rows, scans, strict=True):
@@ -151,7 +154,7 @@ def read_manifest(source: str | Path, manifest: Manifest, *, progress: Progress 
         multi_label=manifest.multi_label,
         columns=dict(manifest.columns),
     )
-    return Found(str(source), store, listing, scans)
+    return Found(source, store, listing, scans)
 
 
 def _store(source: str, paths: Sequence[str], manifest: Manifest, *, progress: Progress | None) -> Store:

@@ -30,7 +30,7 @@ from glocal.deploying.settings import ExportSettings
 from glocal.errors import RecipeError, RunError
 from glocal.evaluation.evaluate import find_run_weights
 from glocal.evaluation.pictures import Pictures, run_pictures, source_pictures
-from glocal.files import whole_file
+from glocal.files import whole_files
 from glocal.intervals import count_interval
 from glocal.net.timing.latency import measure_calls
 from glocal.settings import merge
@@ -244,8 +244,8 @@ def _write(draft: Draft, folder: Path, notes: tuple[str, ...]) -> Export:
             "preprocess.py": beside.preprocess_python(about),
             "preprocess.js": beside.preprocess_javascript(about),
         }
-    for name, text in texts.items():
-        with whole_file(folder / name) as written:
-            written.write(text.encode())
-    forms.write(draft.model, file, about)  # last: where it is, all is
+    with whole_files(folder, last=file.name) as parts:
+        for name, text in texts.items():
+            (parts / name).write_text(text, encoding="utf-8")
+        forms.write(draft.model, parts / file.name, about)
     return Export(file, tuple(folder / name for name in texts), about, notes)

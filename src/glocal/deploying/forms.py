@@ -1,5 +1,6 @@
 """Exported files: a network with its preprocessing in front, as a model of ONNX or OpenVINO or an archive of torch.export."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -100,10 +101,10 @@ def openvino_with_preparation(network: Any, preprocess: Preprocess) -> Any:
 
 
 def write(model: Any, path: Path, about: About) -> None:
-    """Writes a model of the form in `about`, with its metadata inside. RunError where it cannot be written."""
+    """Writes a model of the form in `about`, with its metadata inside: the same bytes for the same network. RunError where it
+    cannot be written."""
     properties = about.to_properties()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         if about.form == "onnx":
             import onnx
 
@@ -115,6 +116,8 @@ def write(model: Any, path: Path, about: About) -> None:
             model.set_rt_info(json.dumps(properties, ensure_ascii=False), [KEY])
             openvino.save_model(model, path, compress_to_fp16=False)
         else:
-            torch.export.save(model, path, extra_files={EXTRA: json.dumps(properties, ensure_ascii=False)})
+            whole = io.BytesIO()  # to a path, torch writes the name of the file into it
+            torch.export.save(model, whole, extra_files={EXTRA: json.dumps(properties, ensure_ascii=False)})
+            path.write_bytes(whole.getbuffer())
     except OSError as error:
         raise RunError(f"{path} could not be written: {error.strerror or error}") from None

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from glocal.artifacts.run_folder import RunFolder
 from glocal.errors import RunError
 from glocal.files import read_json, read_yaml, whole_file
+from glocal.passwords import public_url, with_passwords, without_passwords
 
 
 class Tracker(Protocol):
@@ -66,6 +67,7 @@ class MLflow:
     ARTIFACTS = ("run.yaml", "architecture.yaml", "metrics.csv", "predictions.csv", "warnings.csv", "plots")
 
     def __init__(self, run: RunFolder, store: str) -> None:
+        store = public_url(store)
         if importlib.util.find_spec("mlflow") is None:
             raise RunError(
                 f"--mlflow {store} needs MLflow, which is not installed: pip install 'glocal[mlflow]', "
@@ -85,10 +87,10 @@ class MLflow:
 
         self._run, self._id_file, self._latest_step = run, run.path / "mlflow.json", -1
         try:
-            self._client = MlflowClient(tracking_uri=store)
+            self._client = MlflowClient(tracking_uri=with_passwords(store))
             self._id = self._resume() if self._id_file.exists() else self._create(store)
         except (MlflowException, OSError, ImportError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = without_passwords((str(error).splitlines() or [type(error).__name__])[0])
             hint = "; a data base needs the whole of MLflow: pip install mlflow" if store.startswith("sqlite") else ""
             raise RunError(f"the MLflow store {store} cannot be used: {reason}{hint}") from None
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from glocal.data import Augment, Preprocess
 from glocal.data.batches.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from glocal.errors import RecipeError
+from glocal.passwords import public_url
 from glocal.recipes.optimizers import OPTIMIZERS, Argument, arguments_from_text, known_optimizer, needed_for
 from glocal.settings import STRICT, Flag, Help, flag_name, merge
 
@@ -21,6 +22,7 @@ Chance = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Link = Annotated[str, AfterValidator(public_url)]  # a path, or a URL of which no file holds the password
 Pair = tuple[Positive, Positive]
 Schedule = Literal[
     "cosine",
@@ -175,7 +177,7 @@ class Recipe(BaseModel):
     ] = "plain"
 
     weights: Annotated[
-        str | None,
+        Link | None,
         Flag("Weights to start from: a file, a run's folder, a URL, hf:OWNER/REPO/FILE, timm:NAME or timm:NAME@FILE."),
     ] = None
     head_rows: Annotated[str | None, Flag("File that lists the rows of their classifier to use for our classes.")] = (
@@ -191,7 +193,7 @@ class Recipe(BaseModel):
         int, Field(ge=0), Help("Epochs after which one more stage learns, from the top; 0: all learn at once.")
     ] = 0
     teacher: Annotated[
-        str, Flag("Network whose predictions the run learns from: a run, a file, or timm:NAME@FILE.")
+        Link, Flag("Network whose predictions the run learns from: a run, a file, or timm:NAME@FILE.")
     ] = ""
     distillation: Annotated[
         Literal["hard", "soft"], Help("The teacher's prediction as a label, or all its probabilities.")

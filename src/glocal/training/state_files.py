@@ -23,6 +23,9 @@ from glocal.errors import WeightError
 from glocal.files import reason_of, whole_file
 from glocal.machine.processes import Machine, is_divided
 
+FORMAT = 1
+"""Of a state; another one when what this version writes can no longer be read, or what an earlier one wrote."""
+
 _FAULTS = (OSError, KeyError, TypeError, ValueError, RuntimeError, RecursionError, safetensors.SafetensorError)
 
 
@@ -42,6 +45,7 @@ def write_state(
     checksums = machine.gathered(checksum)  # all parts are there before they are named
     if machine.main:
         saved = {
+            "format": FORMAT,
             "step": step,
             **numbers,
             "folder": folder.name,
@@ -64,9 +68,14 @@ def read_numbers(path: Path) -> dict[str, Any]:
             raise ValueError("its checksum is that of other text")
         if not re.fullmatch(r"step-\d+", saved["folder"]):
             raise ValueError(f"it names the folder {saved['folder']}")
-        return saved
     except _FAULTS as error:
         raise WeightError(f"{path} is not a whole state of a run ({reason_of(error)})") from None
+    if (written := saved.get("format", 1)) != FORMAT:
+        raise WeightError(
+            f"{path} is a state of format {written}, and this version of glocal reads format {FORMAT}; resume the run with the "
+            "version that started it, which its run.yaml names"
+        )
+    return saved
 
 
 def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

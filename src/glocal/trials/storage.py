@@ -6,19 +6,27 @@ What a table holds is in `table`.
 import os
 import re
 import sqlite3
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import quote, unquote
 
-from glocal.command_line import without_passwords
 from glocal.errors import TrialError
 from glocal.extras import require
+from glocal.passwords import without_passwords
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage, RDBStorage
 
 POSSIBLE = "a path, postgresql://USER@HOST/DATABASE (its password in PGPASSWORD) or journal:PATH"
+
+PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Between the tries at a server of PostgreSQL that went away: a minute outlasts a restart, and the recovery after a crash."""
+
+LOST = ("08", "57P01", "57P02", "57P03")
+"""PostgreSQL's codes of a lost connection, and of a server that stops, crashed or starts (its manual, appendix A)."""
 
 _POSTGRES = re.compile(
     r"(?P<scheme>postgres(?:ql)?(?:\+pg8000)?://)(?P<whole>(?:(?P<user>[^:@/]*)(?::(?P<password>.*))?@)?(?P<place>[^@]+))"
@@ -55,7 +63,7 @@ def open_storage(where: str | Path | None) -> Storage:
         if match := _POSTGRES.fullmatch(with_password(where)):
             url = f"postgresql+pg8000://{match['whole']}".replace("{", "{{").replace("}", "}}")  # optuna formats it
             # The server may have closed a connection that was idle while a trial ran.
-            return _cached(optuna.storages.RDBStorage(url, {"pool_pre_ping": True}))
+            return _patient(_cached(optuna.storages.RDBStorage(url, {"pool_pre_ping": True})))
     except ImportError as error:
         raise TrialError(f"{public(where)} needs a driver ({error}): pip install 'glocal[search]'") from None
     except Exception as error:  # of the driver, the database or the file system
@@ -99,6 +107,47 @@ def _cached(storage: "RDBStorage") -> Storage:
     from optuna.storages import get_storage
 
     return Storage(get_storage(storage), storage.engine.dispose)
+
+
+class _Patient:
+    """A storage whose calls wait for a server that went away, for as long as one takes to be started again.
+
+    A call of which it is not known whether the server finished it is made again: tables allow that (glocal.trials.table).
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._storage.backend, name)
+        return partial(self._tried, found) if callable(found) else found
+
+    def _tried(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        for pause in (*PAUSES_S, None):
+            try:
+                return call(*arguments, **named)
+            except Exception as error:
+                if pause is None or not is_lost(error):
+                    raise
+                self._storage.close()  # connections to the server as it was
+                time.sleep(pause)
+        raise AssertionError("the last pause is None")
+
+
+def _patient(storage: Storage) -> Storage:
+    return Storage(cast("BaseStorage", _Patient(storage)), storage.close)
+
+
+def is_lost(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, is a connection to PostgreSQL that was lost, or that it refuses as it starts."""
+    while error is not None:
+        if isinstance(error, OSError) or "network error" in str(error) or "connection is closed" in str(error):
+            return True
+        about = next(iter(error.args), None)
+        if isinstance(about, Mapping) and str(about.get("C", "")).startswith(LOST):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _sqlite(path: str) -> "RDBStorage":

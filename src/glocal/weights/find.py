@@ -3,6 +3,7 @@
 Nothing is fetched that was not asked for by name, and nothing that was fetched is executed.
 """
 
+import base64
 import hashlib
 import importlib.util
 import logging
@@ -21,6 +22,7 @@ from glocal.caches import cache_folder, trim
 from glocal.errors import ArchitectureError, WeightError
 from glocal.families import architecture
 from glocal.files import whole_file
+from glocal.passwords import public_url, with_passwords, without_passwords
 from glocal.weights.networks.timm_architecture import (
     TimmArchitecture,
     timm_class,
@@ -43,7 +45,7 @@ def find_weights(source: str | Path, *, echo: Echo = lambda line: None) -> Path:
     of timm. A second call with the same source fetches
     nothing. `tell` gets a line, with the size, before a download.
     """
-    text = str(source)
+    text = public_url(str(source))
     if (named := weights_file(text)) is not None:
         return _on_disk(named)
     if text.startswith("timm:"):
@@ -63,7 +65,7 @@ def find_weights(source: str | Path, *, echo: Echo = lambda line: None) -> Path:
         return _from_hub(f"{owner}/{repo}", file or None, asked=text, echo=echo)
     if re.match(r"[a-z][a-z0-9+.-]+://", text):
         return _from_url(text, echo=echo)
-    return _on_disk(Path(source))
+    return _on_disk(Path(text))
 
 
 def _on_disk(path: Path) -> Path:
@@ -173,7 +175,7 @@ def _from_url(url: str, *, echo: Echo) -> Path:
     if path.is_file():
         return path
     try:
-        with _open_url(url) as (remote, size):
+        with _open_url(with_passwords(url)) as (remote, size):
             echo(f"fetching {url} ({_megabytes(size)}) to {path}")
             start = remote.read(16)
             if not _begins_as_weights(start):
@@ -186,7 +188,7 @@ def _from_url(url: str, *, echo: Echo) -> Path:
                     raise WeightError(f"{url}: the connection ended after {file.tell():,} of {size:,} bytes; try again")
     except (urllib.error.URLError, OSError, ImportError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        raise WeightError(f"{url} could not be fetched ({reason}); {_BY_HAND}") from None
+        raise WeightError(f"{url} could not be fetched ({without_passwords(str(reason))}); {_BY_HAND}") from None
     trim("weights")
     return path
 
@@ -195,9 +197,7 @@ def _from_url(url: str, *, echo: Echo) -> Path:
 def _open_url(url: str) -> Iterator[tuple[IO[bytes], int | None]]:
     """A URL for reading, and its bytes where the other side says how many."""
     if url.startswith(("https://", "http://")):
-        with urllib.request.urlopen(
-            urllib.request.Request(url, headers={"User-Agent": "glocal"}), timeout=60
-        ) as remote:
+        with urllib.request.urlopen(_request(url), timeout=60) as remote:
             length = remote.headers.get("Content-Length")
             yield remote, int(length) if length else None
         return
@@ -208,13 +208,24 @@ def _open_url(url: str) -> Iterator[tuple[IO[bytes], int | None]]:
         yield remote, fs.size(path)
 
 
+def _request(url: str) -> urllib.request.Request:
+    """For a URL of the web; its user and password become a header, which is not sent to where it may be redirected."""
+    parts = urlsplit(url)
+    _, at, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(parts._replace(netloc=host).geturl(), headers={"User-Agent": "glocal"})
+    if at:
+        word = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+        request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(word.encode()).decode()}")
+    return request
+
+
 def _pieces(remote: IO[bytes], url: str) -> Iterator[bytes]:
     """What is left to read. A lost connection is told apart from a disk that cannot be written."""
     try:
         while piece := remote.read(2**20):
             yield piece
     except (OSError, HTTPException) as error:
-        raise WeightError(f"{url}: the connection was lost ({error}); try again") from None
+        raise WeightError(f"{url}: the connection was lost ({without_passwords(str(error))}); try again") from None
 
 
 def _begins_as_weights(start: bytes) -> bool:

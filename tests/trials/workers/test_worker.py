@@ -1,13 +1,10 @@
 import contextlib
 import os
 import random
-import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -24,6 +21,7 @@ from glocal.trials.workers import worker as workers
 from glocal.trials.workers.liveness import DeadWorkers, Held, is_alive, worker_name
 from glocal.trials.workers.worker import work
 from landscape import BRIEF, STRATEGY, Additive, Deadly, facts, search
+from postgres import postgres_server
 
 TRUTH = facts(search(None))
 SLOW = Additive(sleep_s=0.05)
@@ -217,28 +215,9 @@ def test_a_search_on_a_server_is_the_same_and_is_killed_as_well(postgres):
 
 @pytest.fixture
 def postgres():
-    """The URL of a server of PostgreSQL that is begun here, from what Debian installs; initdb runs for no root."""
-    if not (found := sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))):
-        pytest.skip("needs initdb and pg_ctl, as Debian's postgresql installs them")
-    as_other = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    home = Path(tempfile.mkdtemp(prefix="glocal-"))
-    if as_other:
-        shutil.chown(home, "postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-
-    def call(program: str, *arguments: str) -> None:
-        command = [*as_other, found[-1].parent / program, "-D", home / "data", *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
-
-    call("initdb", "--auth", "trust", "--encoding", "UTF8", "--username", "postgres")
-    call("pg_ctl", "-w", "-l", f"{home}/log", "-o", f"-p {port} -k {home} -c listen_addresses=127.0.0.1", "start")
-    try:
-        yield f"postgresql://postgres@127.0.0.1:{port}"
-    finally:
-        call("pg_ctl", "-m", "fast", "stop")
-        shutil.rmtree(home)
+    """The URL of a server of PostgreSQL."""
+    with postgres_server() as server:
+        yield f"postgresql://postgres@{server.place}"
 
 
 def test_workers_that_die_and_die_again_end_the_search(tmp_path, monkeypatch):

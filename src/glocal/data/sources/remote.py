@@ -10,6 +10,7 @@ from types import NoneType
 from typing import Any, TypeVar
 
 from glocal.data.pictures import Unreadable
+from glocal.passwords import with_passwords, without_passwords
 
 PAUSES_S = (1.0, 2.0, 4.0)
 """Between the tries at a URL: four tries in seven seconds outlast a hiccup of a network, and not a reader's patience."""
@@ -84,7 +85,7 @@ def retried(action: Callable[[], T]) -> T:
                 raise Unreadable("unreadable", "there is no such file") from None
             if pause is None:
                 why = error.__cause__ if isinstance(error, FileNotFoundError) else error
-                reason = f"no answer in {len(PAUSES_S) + 1} tries: {type(why).__name__}: {why}"
+                reason = f"no answer in {len(PAUSES_S) + 1} tries: {type(why).__name__}: {without_passwords(str(why))}"
                 raise Unreadable("unreachable", reason) from None
             time.sleep(pause)
     raise AssertionError("the last pause is None")
@@ -108,10 +109,10 @@ def _system(url: str) -> tuple[Any, str]:
     import fsspec
 
     try:
-        system, path = fsspec.core.url_to_fs(url, **_patience(url))
+        system, path = fsspec.core.url_to_fs(with_passwords(url), **_patience(url))
     except (ImportError, ValueError) as error:
         advice = "pip install 'glocal[data]' brings what http needs, s3fs, gcsfs and adlfs the others"
-        raise Unreadable("unreadable", f"{error}; {advice}") from None
+        raise Unreadable("unreadable", f"{without_passwords(str(error))}; {advice}") from None
     return system, path
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from glocal.command_line import command, without_passwords
+from glocal.command_line import command
+from glocal.passwords import without_passwords
 from glocal.reporting.figures import cost_named, with_unit
 from glocal.reporting.searches.folder import SearchFolder
 
