@@ -2,8 +2,9 @@
 
     python benchmarks/studying.py PICTURES FOLDER [--epochs 3] [--rounds 2]
 
-A study of two networks with three seeds, one worker, with all threads; by hand, `glocal.train` of the same networks, recipe and
-seeds, one after the other in the same process. Both read the pictures once before, so that neither pays for an empty cache.
+A study of two networks with three seeds, one worker, with all threads; by hand, `glocal.train` and `glocal.evaluate` of the same
+networks, recipe and seeds, one after the other in the same process. Both read the pictures once before, so that neither pays for
+an empty cache.
 """
 
 import argparse
@@ -35,7 +36,8 @@ def by_hand(source: str, folder: Path, settings: dict[str, int]) -> float:
     started = time.monotonic()
     for model in NETWORKS.values():
         for seed in range(LEAST_SEEDS):
-            glocal.train(source, recipe="study", model=model, seed=seed, output=folder, **settings)
+            run = glocal.train(source, recipe="study", model=model, seed=seed, output=folder, **settings)
+            glocal.evaluate(run.folder)
     return time.monotonic() - started
 
 

@@ -16,9 +16,8 @@ from glocal.trials.measuring import evaluation_seconds, training_seconds
 LEAST_SEEDS = 3  # of each arm, for a verdict about methods and not about runs
 BATCH = 250
 SHARE = 0.9  # of a budget that the trainings may take: the rest is for checking, evaluating and the page
-AFTER = (
-    2  # evaluations of the held-out pictures after a training, in those of one epoch: its probe and the last weights
-)
+EVALUATIONS = 2  # of the held-out pictures after a training: for its temperature and of its last weights
+FILES_S = 4.0  # for the start, the probe, the figures and the files of one training
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,12 @@ class Cost:
     @property
     def seconds(self) -> float:
         """Of one seed."""
-        return self.epochs * self.epoch_s + AFTER * self.validation_s
+        return self.epochs * self.epoch_s + self.fixed_s
+
+    @property
+    def fixed_s(self) -> float:
+        """Of one seed, for what does not grow with the epochs."""
+        return EVALUATIONS * self.validation_s + FILES_S
 
 
 @dataclass(frozen=True)
@@ -89,13 +93,13 @@ def fitting_epochs(quote: StudyQuote, settings: StudySettings) -> int | None:
     if quote.seconds() <= left:
         return None
     per_epoch = LEAST_SEEDS * sum(cost.epoch_s for cost in quote.costs) / quote.workers
-    fixed = LEAST_SEEDS * AFTER * sum(cost.validation_s for cost in quote.costs) / quote.workers
+    fixed = LEAST_SEEDS * sum(cost.fixed_s for cost in quote.costs) / quote.workers
     epochs = int((left - fixed) / per_epoch)
     if settings.epochs is None and epochs >= 1:
         return epochs
     needed = (per_epoch * (settings.epochs or 1) + fixed) / SHARE
     cheapest = sorted(quote.costs, key=lambda cost: cost.epoch_s)[:2]
-    two = LEAST_SEEDS * sum(c.epoch_s + AFTER * c.validation_s for c in cheapest) / min(quote.workers, 2) / SHARE
+    two = LEAST_SEEDS * sum(c.epoch_s + c.fixed_s for c in cheapest) / min(quote.workers, 2) / SHARE
     names = " and ".join(cost.arms[0] for cost in cheapest)
     least = f"{settings.epochs} epochs" if settings.epochs else "one epoch"
     raise ComparisonError(
