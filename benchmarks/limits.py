@@ -5,8 +5,9 @@
 Of the networks that a pick begins with, for digits, every second one is measured as `glocal pick --form onnx` does. Then limits
 are drawn at random on latency, memory and size (parameters), each between the lower quartile and the most of the networks. Of the
 networks that hold all three the one with most multiply-adds is exported as `glocal export` does, and measured again in a process
-that has the runtime and numpy alone: the median latency of one picture, what it adds to the peak resident memory, and the bytes
-of the file. Size holds if the file has no more than 4 bytes for each parameter that the limit allows. No network is trained.
+that has the runtime and numpy alone: the median latency of one picture, what it adds to the peak resident memory beyond what a
+file that does nothing adds, and the bytes of the file. Size holds if the file has no more than 4 bytes for each parameter that
+the limit allows. No network is trained.
 """
 
 import argparse
@@ -79,11 +80,13 @@ def main() -> None:
     footprints = measure_in("onnx")(candidates, torch.device("cpu"))
     rng, rows = random.Random(settings.seed), []
     with tempfile.TemporaryDirectory() as folder:
+        runtime = fresh(does_nothing(Path(folder)), (1, 1))[1]
         while len(rows) < settings.limits:
             limits = drawn(candidates, footprints, rng)
             if (chosen := largest(candidates, footprints, limits)) is None:
                 continue
-            rows.append(held(chosen, footprints[chosen.name], limits, measured(chosen, Path(folder))))
+            rows.append(held(chosen, footprints[chosen.name], limits, measured(chosen, Path(folder), runtime)))
+    print(f"the runtime alone adds {runtime / 1e6:.1f} MB")
     print(f"load {os.getloadavg()[0]:.1f}, {usable_cores()} threads, {len(candidates)} networks")
     for i, what in enumerate(("latency", "memory", "size")):
         print(f"{what} holds: {sum(row[i] for row in rows)} of {len(rows)}")
@@ -113,7 +116,26 @@ def largest(
     return max(kept, key=lambda each: each.cost.macs, default=None)
 
 
-def measured(chosen: Candidate, folder: Path) -> Measured:
+def does_nothing(folder: Path) -> Path:
+    """A file that gives what it is given."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    x, y = (helper.make_tensor_value_info(name, TensorProto.UINT8, [1, 1]) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "nothing", [x], [y])
+    path = folder / "nothing.onnx"
+    onnx.save(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]), path)
+    return path
+
+
+def fresh(file: Path, shape: Sequence[int]) -> tuple[float, int]:
+    """Milliseconds of a picture and bytes of memory, in a process that has done nothing else."""
+    call = [sys.executable, "-c", FRESH, str(file), json.dumps(shape), str(usable_cores())]
+    ms, memory = json.loads(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
+    return ms, memory
+
+
+def measured(chosen: Candidate, folder: Path, runtime_bytes: int) -> Measured:
     """Measures the exported file of a network, which is written once."""
     of_pictures, place = recipe(suggest("digits", (8, 8))), folder / chosen.name
     if not place.exists():
@@ -126,9 +148,8 @@ def measured(chosen: Candidate, folder: Path) -> Measured:
     file = next(place.glob("*.onnx"))
     how = load_exported(file)
     shape = [1, *how.resize(np.zeros((*how.preprocess.size, 3), np.uint8)).shape]
-    call = [sys.executable, "-c", FRESH, str(file), json.dumps(shape), str(usable_cores())]
-    ms, memory = json.loads(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
-    return Measured(ms, memory, file.stat().st_size)
+    ms, memory = fresh(file, shape)
+    return Measured(ms, memory - runtime_bytes, file.stat().st_size)
 
 
 def held(chosen: Candidate, before: Footprint, limits: PickSettings, now: Measured) -> tuple[bool, bool, bool]:
