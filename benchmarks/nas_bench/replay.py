@@ -19,7 +19,7 @@ import numpy as np
 from glocal.comparing.statistics.compare import MARGIN, compare
 from glocal.comparing.statistics.reliability import reliability
 from glocal.errors import SearchError
-from glocal.searching.ranking.correlation import kendall
+from glocal.searching.ranking.correlation import Pair, rank
 from glocal.searching.strategies.replay import BenchTable, Replay
 from glocal.searching.strategies.strategy import Strategy, run, strategies
 
@@ -50,6 +50,7 @@ def variants(table: BenchTable) -> dict[str, Strategy]:
     return {
         "random": Strategy(),
         "halving": halving,
+        "asha": replace(halving, barriers=False),
         "halving, fresh schedules": replace(halving, continued=False),
         "halving, intervals decide too": replace(halving, margin=MARGIN),
         "halving from a ninth": replace(halving, rungs=2),
@@ -84,10 +85,12 @@ def describe(table: BenchTable) -> None:
         if not seed:
             for guide in guides:
                 rows[f"{name} ({guide.seconds:.0f} s)" if guide.seconds else name] = guide.scores
-    print(f"{'':<34}{'tau':>7}  of ceiling")
+    print(f"{'':<34}{'tau':<24}of ceiling")
+    macs = table.guides["macs", 0][0].scores
     for name, scores in rows.items():
-        if (tau := kendall(list(scores), list(truth))) is not None:
-            print(f"{name:<34}{tau:>+7.2f}{tau / test.ceiling:>9.0%}")
+        tau = rank([Pair(*pair) for pair in zip(scores, truth, macs, strict=True)]).tau
+        if tau.value is not None:
+            print(f"{name:<34}{tau!s:<24}{tau.value / test.ceiling:>10.0%}")
 
 
 def judge(table: BenchTable, budget: int, *, orders: int) -> None:

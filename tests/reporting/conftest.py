@@ -179,3 +179,24 @@ def search_of_mine(searched, tmp_path, monkeypatch) -> Path:
     for name in ("candidates_svg", "front_svg", "network_svg"):
         monkeypatch.setattr(f"glocal.reporting.searches.page.{name}", lambda *_: "<svg></svg>")
     return Path(shutil.copytree(searched, tmp_path / "mine"))
+
+
+@pytest.fixture
+def race_of_mine(search_of_mine) -> Path:
+    """The same, with a second level that has a race in place of a supernet; its race.json."""
+    level = search_of_mine / "details"
+    shutil.rmtree(level / "supernet")
+    with (level / "candidates.csv").open(newline="") as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: -float(row["accuracy"]))[:9]
+
+    def rung(epochs: int, some: list[dict]) -> dict:
+        exits = [None, None, None, *["no place"] * 6]
+        standings = [
+            {"arm": row["answers"], "epochs": epochs, "accuracy": float(row["accuracy"]), "exit": why}
+            for row, why in zip(some, exits, strict=False)
+        ]
+        return {"leader": some[0]["answers"], "standings": standings}
+
+    path = level / "race.json"
+    path.write_text(json.dumps([rung(3, rows), rung(9, rows[:3])]))
+    return path

@@ -69,6 +69,11 @@ def test_a_damaged_file_is_shown_or_named(quick, name):
     fuzz(quick, name, n=4, seed=0)
 
 
+def test_a_damaged_race_is_shown_or_named(race_of_mine, monkeypatch):
+    monkeypatch.setattr("plotly.offline.get_plotlyjs", lambda: "")
+    fuzz(race_of_mine.parents[1], "details/race.json", n=40, seed=0)
+
+
 @pytest.mark.slow
 @pytest.mark.campaign
 @pytest.mark.parametrize("name", FILES)

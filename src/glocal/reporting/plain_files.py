@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,17 +75,38 @@ def read_yaml(path: Path) -> Any:
 
 def read_json(path: Path, *keys: str) -> dict[str, Any] | None:
     """The object of a JSON file; SearchError where it lacks one of the keys."""
+    values = _json(path)
+    return None if values is None and not path.is_file() else _object(values, keys, path)
+
+
+def read_json_list(path: Path, *keys: str) -> list[dict[str, Any]]:
+    """The objects of a list that a JSON file holds; SearchError where one lacks one of the keys."""
+    values = _json(path)
+    if values is None and not path.is_file():
+        return []
+    return objects(values, keys, path)
+
+
+def objects(values: Any, keys: Collection[str], path: Path) -> list[dict[str, Any]]:
+    """A list of objects within a file."""
+    if not isinstance(values, list):
+        raise not_whole(path, f"it must have a list of objects with {', '.join(keys)}")
+    return [_object(value, keys, path) for value in values]
+
+
+def _object(values: Any, keys: Collection[str], path: Path) -> dict[str, Any]:
+    if not isinstance(values, dict) or not set(keys) <= values.keys():
+        raise not_whole(path, f"it must have {', '.join(keys)}")
+    return values
+
+
+def _json(path: Path) -> Any:
     try:
-        values = _checked(json.loads(path.read_bytes())) if path.is_file() else None
+        return _checked(json.loads(path.read_bytes())) if path.is_file() else None
     except RecursionError:
         raise not_whole(path, "its values are nested too deeply") from None
     except (OSError, ValueError) as error:
         raise not_whole(path, error) from None
-    if values is None and not path.is_file():
-        return None
-    if not isinstance(values, dict) or not set(keys) <= values.keys():
-        raise not_whole(path, f"it must have {', '.join(keys)}")
-    return values
 
 
 def mapping(values: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _EFFORT, _LIMITS = "How much", "Limits (least and most)"
 Levels = Literal["one", "joint", "two"]
-StrategyName = Literal["supernet", "fair", "sandwich", "halving", "proxy", "guided"]
+StrategyName = Literal["supernet", "fair", "sandwich", "halving", "asha", "proxy", "guided"]
 
 SHARES = {"supernet": 9, "candidates": 3, "finalists": 8}
 """Of a level's time. This is our choice: one supernet ranks all candidates, and five finalists are trained from scratch."""
@@ -53,7 +53,11 @@ class SearchSettings(BaseModel):
     ] = "independent"
     strategy: Annotated[
         StrategyName,
-        Flag("How networks are compared before the last ones are trained in full (docs/search.md).", _EFFORT),
+        Flag(
+            "How networks are compared before the last ones are trained in full (docs/search.md). What asha decides depends on "
+            "which worker is quick, where there are several; a resumed search keeps what was decided.",
+            _EFFORT,
+        ),
     ] = "halving"
     proxy: Annotated[ProxyName, Help("What orders the networks for --strategy proxy and guided.")] = "naswot"
     method: Annotated[Literal["evolution", "random"], Flag("How candidates are proposed.", _EFFORT)] = "evolution"

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
@@ -12,8 +12,13 @@ from glocal.trials.recovery import Recovery
 from glocal.trials.storage import public
 from glocal.trials.table import Table
 from glocal.trials.trial import Trial
+from glocal.trials.workers.liveness import is_alive
 from glocal.trials.workers.pool import Engine, WorkerPool, worker_pool
 from glocal.trials.workers.worker import Task
+
+Following = Callable[[Sequence[Trial]], Trial | None]
+"""The trial to run next, given those that the table has, with the results of those that are finished; None where none can be
+decided before another is finished, or ever."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class Coordinator:
     """A table with its workers."""
 
     table: Table
+    workers: int
     _pool: WorkerPool
     _recovery: Recovery
 
@@ -35,6 +41,28 @@ class Coordinator:
             self._recovery.check_sometimes()
         finished = {trial.key: trial for trial in self.table.trials()}
         return [finished[trial.key] for trial in trials]
+
+    def run_following(self, following: Following) -> list[Trial]:
+        """Has workers run trials that are decided one by one, each when a worker can start it, until none follows; returns all.
+
+        What follows may depend on nothing but the trials that the table has. So the table holds every decision that was taken: a
+        coordinator that is started again takes none of them back. With one worker they are the same in every run. Raises as
+        `run` does.
+        """
+        while True:
+            trials = self.table.enqueued()
+            running = sum(trial.result is None for trial in trials)
+            if (running < self.workers or running == self._held()) and (trial := following(trials)):
+                self.table.enqueue([trial])
+            elif running:
+                self._pool.attend()
+                self._recovery.check_sometimes()
+            else:
+                return trials
+
+    def _held(self) -> int:
+        """The trials that live workers hold, among them machines that joined."""
+        return sum(bool(each.worker) and is_alive(each.worker) is not False for each in self.table.held())
 
 
 @contextlib.contextmanager
@@ -53,7 +81,7 @@ def coordinate(task: Task, table: Table, *, workers: int = 1, engine: Engine = "
     with stopping_on_signals(where), contextlib.ExitStack() as at_end:
         at_end.callback(recovery.check)  # after the workers have ended
         at_end.callback(pool.end)
-        yield Coordinator(table, pool, recovery)
+        yield Coordinator(table, workers, pool, recovery)
         table.complete()
 
 

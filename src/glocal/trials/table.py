@@ -156,6 +156,15 @@ class Table:
         return list(first.values())
 
     @_naming_errors
+    def enqueued(self) -> list[Trial]:
+        """All trials in the order in which they were enqueued, each key once; those that are finished have their results."""
+        first: dict[str, Trial] = {}
+        for found in sorted(self._read(), key=lambda each: each._trial_id):
+            trial = _trial(found)
+            first.setdefault(trial.key, trial)
+        return list(first.values())
+
+    @_naming_errors
     def enqueue(self, trials: Sequence[Trial]) -> None:
         """Adds trials, except those that the table has. TrialError where it has a trial of a key with other settings."""
         known: dict[str, FrozenTrial] = {}

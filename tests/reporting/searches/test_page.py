@@ -91,6 +91,17 @@ def test_the_page_warns_of_what_matters(page):
     assert "details: how far the supernet's order can be trusted was not measured; glocal rank" in page.shown
 
 
+def test_a_race_is_shown_with_who_went_when_and_why(race_of_mine):
+    page = Page(write_report(race_of_mine.parents[1]).read_text(encoding="utf-8"))
+    details = page.shown[page.shown.index("Level 2: details") :]
+    assert "who was dropped, when and why" in details
+    assert len(re.findall(r"\d\d\.\d\d%: no place", details)) == 6
+    assert "supernet" not in details
+    assert "details: how far the supernet's order" not in page.shown
+    assert "details-supernet" not in page.plots
+    assert "accuracy in the race, %" in json.dumps(page.plots["details-candidates"]["layout"])
+
+
 def test_finalists_are_ordered_by_their_own_accuracy_beside_the_supernets_order(searched):
     finalists = LevelFolder(searched / "details").finalists
     assert finalists[0].winner

@@ -37,7 +37,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("strategy", ["halving", "proxy", "guided"])
+@pytest.mark.parametrize("strategy", ["halving", "asha", "proxy", "guided"])
 def test_a_search_without_a_supernet_finds_a_trained_network_within_its_epochs(shades, tmp_path, strategy):
     found = searched(shades, tmp_path, strategy=strategy, proxy="macs", name="one")
     level = found.folder / "one"
@@ -51,7 +51,7 @@ def test_a_search_without_a_supernet_finds_a_trained_network_within_its_epochs(s
     assert not (level / "supernet").exists()
     again = resume(found.folder)
     assert again.to_json() == found.to_json()
-    if strategy == "halving":
+    if strategy in ("halving", "asha"):
         rungs = json.loads((level / "race.json").read_text())
         assert len(rungs) > 1
         assert len(rungs[-1]["standings"]) < len(rungs[0]["standings"])

@@ -1,6 +1,8 @@
 """Laws of the strategies on a bench that is replayed: equal cost, no peeking, a winner that was trained in full."""
 
+from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +111,32 @@ def test_asha_promotes_the_best_third_and_nobody_twice():
     for rung, most in enumerate((81, 27 + 20, 9 + 12)):  # it promotes some that later ones push out: O(sqrt(n)) of them
         assert sum(r == rung for _, r in jobs) <= most
     assert "80" in asha.finished
+
+
+def test_what_asha_begins_next_depends_on_what_was_begun_and_finished_and_not_on_the_order():
+    """So a table is all that a coordinator needs, which was killed at any moment."""
+    rng = np.random.default_rng(1)
+    fresh = partial(Asha, [f"{i}" for i in range(60)], (1, 3, 9), budget_s=200.0)
+    asha, begun, ended = fresh(), [], []
+    while (job := asha.next()) or len(begun) > len(ended):
+        if job:
+            begun.append(job)
+        if not job or rng.random() < 0.5:
+            left = [each for each in begun if each not in ended]
+            ended.append(left[rng.integers(len(left))])
+            asha.finish(*ended[-1], hash_of(*ended[-1]))
+        again, facts = fresh(), [(job, True) for job in begun] + [(job, False) for job in ended]
+        for i in rng.permutation(len(facts)):
+            (name, rung), begins = facts[i]
+            for _ in range(2):
+                again.begin(name, rung) if begins else again.finish(name, rung, hash_of(name, rung))
+        assert again.next() == deepcopy(asha).next()
+    assert 200 - 9 < sum(((1, 2, 6)[rung]) for _, rung in begun) <= 200
+    assert asha.finished
+
+
+def hash_of(name, rung):
+    return float(np.random.default_rng([int(name), rung]).random())
 
 
 def test_asha_of_rungs_that_fall_is_refused():

@@ -25,7 +25,7 @@ class Exit(StrEnum):
 
     BEHIND = "behind"  # its interval to the leader is below minus the margin
     TIME = "no time"  # arms that rank above it take the time that is left
-    PLACES = "no place"  # arms that rank above it take the places of the finals
+    PLACES = "no place"  # arms that rank above it take the places of the finals, or those that ASHA has at a rung
 
 
 @dataclass(frozen=True)

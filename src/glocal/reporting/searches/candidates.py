@@ -93,7 +93,7 @@ def _candidates(figure: "Figure", level: LevelFolder, cost: str, limits: Limit) 
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + (high - low) / 8)  # space for the winner's name
     _finalists(axes, level, cost)
-    _label(axes, cost, "accuracy with the supernet's weights, %")
+    _label(axes, cost, f"{level.accuracy_is}, %")
     axes.set_title(f"{level.name}: {len(rows):,} candidates in {last + 1} generations", fontsize=10, loc="left")
     _legend(axes)
     bar = figure.colorbar(points, cax=figure.add_axes((0.905, 0.11, 0.018, 0.8)))

@@ -69,6 +69,8 @@ def _finalists(finalists: list[Finalist]) -> str:
 
 
 def _rank(level: LevelFolder, search: SearchFolder) -> str:
+    if level.rungs:
+        return ""
     if level.rank is None:
         measure = command("rank", search.path, options=[("--level", level.name)])
         text = f"how far the supernet's order can be trusted was not measured; {measure} measures it."

@@ -29,7 +29,7 @@ def candidates_plot(level: LevelFolder, cost: str, limits: Limit) -> Plot:
         for limit in limits
         if limit is not None
     ]
-    layout = _layout(f"{kind.title}, {kind.unit}", "accuracy with the supernet's weights, %")
+    layout = _layout(f"{kind.title}, {kind.unit}", f"{level.accuracy_is}, %")
     traces = [
         _candidates(rows, cost, kind),
         _front(pareto(rows, cost), cost, kind),

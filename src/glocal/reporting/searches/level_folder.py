@@ -18,9 +18,11 @@ from glocal.reporting.plain_files import (
     not_whole,
     number,
     numbers,
+    objects,
     read_architecture,
     read_csv,
     read_json,
+    read_json_list,
     whole_number,
 )
 
@@ -57,6 +59,16 @@ class Finalist:
     n: int
     run: str
     winner: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A network's place at a rung of a race. exit: why it went there; None where it went on, or came to the end."""
+
+    answers: Answers
+    epochs: int
+    accuracy: float
+    exit: str | None
 
 
 @dataclass(frozen=True)
@@ -136,6 +148,24 @@ class LevelFolder:
         return [row for row in self.candidates if row.accuracy is not None]
 
     @cached_property
+    def rungs(self) -> list[list[Standing]]:
+        """The rungs of its race, each with its networks by rank; empty where it has a supernet, or its race has not ended."""
+        path = self.path / "race.json"
+        keys = ("arm", "epochs", "accuracy", "exit")
+        rungs = [
+            [_standing(values, path) for values in objects(rung["standings"], keys, path)]
+            for rung in read_json_list(path, "standings")
+        ]
+        if not all(rungs):
+            raise not_whole(path, "a rung has no networks")
+        return rungs
+
+    @property
+    def accuracy_is(self) -> str:
+        """What the accuracy of its candidates is."""
+        return "accuracy in the race" if self.rungs else "accuracy with the supernet's weights"
+
+    @cached_property
     def finalists(self) -> list[Finalist]:
         """The winner first, then by accuracy. Costs that their table lacks are those of the candidates that they were."""
         path = self.path / "finalists.csv"
@@ -195,6 +225,18 @@ def _finalist(row: dict[str, str], path: Path) -> Finalist:
         n=whole_number(row["n"] or "0", path),
         run=row["run"],
         winner=row["winner"] in ("1", "True"),
+    )
+
+
+def _standing(values: dict[str, Any], path: Path) -> Standing:
+    found = numbers(values, path, ("epochs", "accuracy"))
+    if len(found) < 2 or found["epochs"] < 1 or not isinstance(values["exit"], str | None):
+        raise not_whole(path, "a standing has no epochs, no accuracy, or an exit that is no text")
+    return Standing(
+        _answers(str(values["arm"]), path),
+        whole_number(str(found["epochs"]), path),
+        fraction(str(found["accuracy"]), path) or 0.0,
+        values["exit"],
     )
 
 

@@ -19,6 +19,7 @@ from glocal.intervals import wilson
 from glocal.reporting.figures import cost_named, with_unit
 from glocal.reporting.locality import letters, locality
 from glocal.reporting.network_picture import network_svg
+from glocal.reporting.picks.figures import Lane, race_svg
 from glocal.reporting.plain_files import read_text
 from glocal.reporting.searches.candidates import candidates_svg, front_svg
 from glocal.reporting.searches.cautions import cautions
@@ -84,6 +85,9 @@ def _level(level: LevelFolder, search: SearchFolder, axis: str, plots: dict[str,
         "candidates": len(level.evaluated),
         "finalists": level.finalists,
         "rank": level.rank,
+        "race": Markup(race_svg(_lanes(level), rungs=_rungs(level), horizon=_rungs(level)[-1]))
+        if level.rungs
+        else None,
         "shares": shares(level.space, level.evaluated) if level.space and level.evaluated else None,
     }
     if level.supernet:
@@ -102,6 +106,25 @@ def _level(level: LevelFolder, search: SearchFolder, axis: str, plots: dict[str,
     if level.ranked:
         plots[f"{level.name}-rank"] = rank_plot(level.ranked)
     return values
+
+
+def _rungs(level: LevelFolder) -> list[int]:
+    """The epochs of its race's rungs."""
+    return [max(each.epochs for each in rung) for rung in level.rungs]
+
+
+def _lanes(level: LevelFolder) -> list[Lane]:
+    """A lane for each network of the race: the winner first, then those that came furthest, by rank."""
+    winner = next((f.answers for f in level.finalists if f.winner), None)
+    lanes: dict[tuple[int, ...], Lane] = {}
+    for last, rung in zip((True, *(False for _ in level.rungs[1:])), reversed(level.rungs), strict=True):
+        for each in rung:
+            kind = "behind" if each.exit == "behind" else "forced" if each.exit or not last else "finalist"
+            note = f"{percent(each.accuracy)}{f': {each.exit}' if each.exit else ''}"
+            name = "-".join(map(str, each.answers))
+            lane = Lane(name, each.epochs, "picked" if last and each.answers == winner else kind, note)
+            lanes.setdefault(each.answers, lane)
+    return sorted(lanes.values(), key=lambda lane: lane.kind != "picked")
 
 
 def _space(space: Architecture) -> dict[str, Any]:

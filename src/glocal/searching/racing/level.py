@@ -66,7 +66,7 @@ class RacedLevel:
 
     def _candidates(self, epochs: int) -> Sequence[Candidate]:
         settings = self.search.settings
-        n = settings.candidates or (CANDIDATES if settings.strategy != "halving" else epochs)
+        n = settings.candidates or (CANDIDATES if settings.strategy not in ("halving", "asha") else epochs)
         n = min(n, size(self.space))
         strategy = Strategy(
             self.space, RandomSearch(n, n), settings.limits, self.search.pricer(self.space), settings.seed

@@ -1,5 +1,6 @@
 """One trial of a race: a network is trained alone up to an epoch of its schedule, and its predictions are saved."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -53,12 +54,11 @@ class TrainNetworks:
         return read_right(_predictions_file(self.folder / format_answers(answers), epochs))[None]
 
 
-def as_trial(answers: Answers, epochs: int) -> Trial:
-    """The training of a network up to an epoch, as a trial of the table."""
+def as_trial(answers: Answers, epochs: int, *, promoted: Mapping[str, int] | None = None) -> Trial:
+    """The training of a network up to an epoch, as a trial of the table. promoted: why it goes on, where ASHA decided that."""
     name = format_answers(answers)
-    return Trial(
-        f"{name}, {epochs} epochs", {"answers": answers, "epochs": epochs}, {"network": name, "epochs": epochs}
-    )
+    settings: Json = {"answers": answers, "epochs": epochs, **({"promoted": promoted} if promoted else {})}
+    return Trial(f"{name}, {epochs} epochs", settings, {"network": name, "epochs": epochs})
 
 
 def _save_predictions(folder: Path, epoch: int, scores: Scores) -> None:

@@ -16,8 +16,10 @@ from glocal.searching.candidates.candidate import Candidate, format_answers
 from glocal.searching.racing.trial import TrainNetworks, as_trial
 from glocal.searching.ranking.proxies import EARLY_STEPS, PROXIES, ProxyName, proxy_score
 from glocal.searching.search_run import SearchRun
+from glocal.searching.strategies.asha import Asha
 from glocal.training.loop import Augmented
 from glocal.trials.coordinator import Coordinator
+from glocal.trials.trial import Trial
 
 
 @dataclass(eq=False)
@@ -85,10 +87,38 @@ class FolderBench:
         assert continued, "trainings of a search continue from rung to rung"
         self.coordinator.run([as_trial(self._by_name[heat.arm].answers, heat.epochs) for heat in heats])
         for heat in heats:
-            known = self._measured.setdefault(heat.arm, {})
-            self.spent_s += heat.epochs - max(known, default=0)
-            known[heat.epochs] = self.task.right(self._by_name[heat.arm].answers, heat.epochs)
+            self._measure(heat.arm, heat.epochs)
         return self._measured
+
+    def climb(self, asha: Asha) -> Measured:
+        """Has the workers train what follows. The table says of each promotion which place of how many the network had."""
+
+        def following(trials: Sequence[Trial]) -> Trial | None:
+            for trial in trials:
+                name, epochs = _network_of(trial)
+                asha.begin(name, asha.rungs.index(epochs))
+                if trial.result:
+                    asha.finish(name, asha.rungs.index(epochs), trial.result["accuracy"])
+            if (job := asha.next()) is None:
+                return None
+            name, rung = job
+            place, of = asha.place(name, rung - 1) if rung else (0, 0)
+            promoted = {"after": asha.rungs[rung - 1], "place": place, "of": of} if rung else None
+            return as_trial(self._by_name[name].answers, asha.rungs[rung], promoted=promoted)
+
+        for trial in self.coordinator.run_following(following):
+            self._measure(*_network_of(trial))
+        return self._measured
+
+    def _measure(self, name: str, epochs: int) -> None:
+        known = self._measured.setdefault(name, {})
+        self.spent_s += epochs - max(known, default=0)
+        known[epochs] = self.task.right(self._by_name[name].answers, epochs)
+
+
+def _network_of(trial: Trial) -> tuple[str, int]:
+    """The network of a trial, and the epochs to which it is trained."""
+    return format_answers(tuple(trial.settings["answers"])), int(trial.settings["epochs"])
 
 
 def _first_batches(search: SearchRun, n: int) -> list[Batch]:

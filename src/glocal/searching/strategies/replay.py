@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from glocal.comparing.racing.decision import Measured, Right
 from glocal.comparing.racing.race import Heat
 from glocal.errors import SearchError
+from glocal.searching.strategies.asha import Asha
 
 Bits = NDArray[np.uint8]
 
@@ -151,6 +152,14 @@ class Replay:
             length = self.table.horizon if continued else epochs
             known[epochs] = self.table.val[length][self._index[arm], self.seed, epochs - 1][None]
             self.spent_s += (epochs - done) * self.epoch_s(arm)
+        return self._trained
+
+    def climb(self, asha: Asha) -> Measured:
+        """One job after the other, as one worker does them."""
+        while job := asha.next():
+            name, rung = job
+            right = self.train([Heat(name, asha.rungs[rung], rung)], continued=True)[name][asha.rungs[rung]]
+            asha.finish(name, rung, float(right.mean()))
         return self._trained
 
     @cached_property

@@ -1,12 +1,14 @@
 """The strategies of a search, each as data, and the one procedure that runs them all at equal total cost."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
+from glocal.comparing.racing.decision import Exit, decide
 from glocal.comparing.racing.race import Race, race
 from glocal.comparing.racing.rules import Entrant, Rules, halving_rungs
 from glocal.errors import SearchError
+from glocal.searching.strategies.asha import Asha
 from glocal.searching.strategies.workbench import Workbench
 
 GUIDED_SHARE = (
@@ -25,6 +27,7 @@ class Strategy:
     guide: what proposes networks: a proxy ("macs", "synflow") or a way to train a supernet ("supernet", "fair", "sandwich");
         None takes them at random. guided_share: of the budget that it may take.
     races: successive halving of what is proposed; otherwise as many as fit are trained in full, in the order of the guide.
+    barriers: a race waits at each rung for all that train; otherwise networks go on as workers become free (ASHA).
     continued: a race continues its trainings from rung to rung; otherwise each rung is a training with a schedule of its own.
     rungs: before the full trainings: 1/3 of them, 1/9 and so on. margin: a network goes, whatever time there is, if the interval
         of its difference to the leader is below minus this.
@@ -33,6 +36,7 @@ class Strategy:
     guide: str | None = None
     guided_share: float = GUIDED_SHARE
     races: bool = False
+    barriers: bool = True
     continued: bool = True
     rungs: int = 1
     margin: float = TIME_ALONE
@@ -45,6 +49,7 @@ def strategies(proxy: str) -> dict[str, Strategy]:
         "fair": Strategy("fair"),
         "sandwich": Strategy("sandwich"),
         "halving": Strategy(races=True),
+        "asha": Strategy(races=True, barriers=False),
         "proxy": Strategy(proxy),
         "guided": Strategy(proxy, races=True),
         "random": Strategy(),
@@ -69,7 +74,8 @@ def run(strategy: Strategy, bench: Workbench, *, budget_s: float, horizon: int) 
     SearchError where the budget does not suffice to train a single network in full.
     """
     ranked = _proposed(strategy, bench, budget_s=budget_s)
-    return (_raced if strategy.races else _in_full)(strategy, bench, ranked, budget_s=budget_s, horizon=horizon)
+    spend = _in_full if not strategy.races else _raced if strategy.barriers else _climbed
+    return spend(strategy, bench, ranked, budget_s=budget_s, horizon=horizon)
 
 
 def _proposed(strategy: Strategy, bench: Workbench, *, budget_s: float) -> list[str]:
@@ -91,13 +97,33 @@ def _in_full(strategy: Strategy, bench: Workbench, ranked: Sequence[str], *, bud
 
 def _raced(strategy: Strategy, bench: Workbench, ranked: Sequence[str], *, budget_s: float, horizon: int) -> Found:
     """Successive halving: every rung has the same share of the time, and so a third as many networks as the one before."""
-    rungs = (*halving_rungs(horizon, eta=ETA, rungs=strategy.rungs), horizon)
+    rungs = _rungs(strategy, horizon)
     left_s = budget_s - bench.spent_s
     chosen = _affordable(bench, ranked, seconds=left_s / len(rungs), epochs=rungs[0])
     rules = Rules(
         rungs=rungs, margin=strategy.margin, places=len(chosen), cost_aware=False, continued=strategy.continued
     )
     return _found(bench, chosen, rules, allowance=budget_s)
+
+
+def _climbed(strategy: Strategy, bench: Workbench, ranked: Sequence[str], *, budget_s: float, horizon: int) -> Found:
+    """ASHA: the same rungs, at which nobody waits."""
+    left_s = budget_s - bench.spent_s
+    _affordable(bench, ranked, seconds=left_s, epochs=horizon)
+    rungs = _rungs(strategy, horizon)
+    asha = Asha(ranked, rungs, eta=ETA, budget_s=left_s, epoch_s=bench.epoch_s)
+    measured = bench.climb(asha)
+    entrants = [Entrant(name, bench.epoch_s(name)) for name in ranked if name in asha.begun(0)]
+    rules = Rules(rungs, margin=strategy.margin, places=len(entrants), cost_aware=False)
+    decided = [decide(entrants, asha.begun(n), measured, rules=rules, rung=n) for n in range(len(rungs))]
+    for n, rung in enumerate(decided[:-1]):
+        standings = (replace(s, exit=None if s.arm in asha.begun(n + 1) else Exit.PLACES) for s in rung.standings)
+        decided[n] = replace(rung, standings=tuple(standings))
+    return _found_in(Race(tuple(decided)), bench, horizon=horizon)
+
+
+def _rungs(strategy: Strategy, horizon: int) -> tuple[int, ...]:
+    return (*(n for n in halving_rungs(horizon, eta=ETA, rungs=strategy.rungs) if n < horizon), horizon)
 
 
 def _affordable(bench: Workbench, ranked: Sequence[str], *, seconds: float, epochs: int) -> list[str]:
@@ -126,6 +152,11 @@ def _found(bench: Workbench, chosen: Sequence[str], rules: Rules, *, allowance: 
     raced = race(
         entrants, lambda heats: bench.train(heats, continued=rules.continued), rules=rules, allowance_s=allowance_s
     )
+    return _found_in(raced, bench, horizon=rules.rungs[-1])
+
+
+def _found_in(raced: Race, bench: Workbench, *, horizon: int) -> Found:
+    """The best of the last rung that was trained in full."""
     last = sorted(raced.rungs[-1].standings, key=lambda each: (-each.accuracy, each.arm != raced.rungs[-1].leader))
-    finished = tuple(each.arm for each in last if each.epochs == rules.rungs[-1])
+    finished = tuple(each.arm for each in last if each.epochs == horizon)
     return Found(finished[0], last[0].accuracy, finished, bench.spent_s, raced)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from glocal.comparing.racing.decision import Measured
 from glocal.comparing.racing.race import Heat
+from glocal.searching.strategies.asha import Asha
 
 
 class Workbench(Protocol):
@@ -34,4 +35,8 @@ class Workbench(Protocol):
 
         continued: each heat continues the network's training of the rung before; otherwise it is a training of its own.
         """
+        ...
+
+    def climb(self, asha: Asha) -> Measured:
+        """Trains the jobs that follow, each as soon as a worker is free, until none follows; gives what has been measured."""
         ...
