@@ -20,7 +20,7 @@ def test_random_architectures_say_every_op_and_the_words_of_all_papers():
     """Else the laws below would hold of less than they say."""
     said = set()
 
-    @law(250)
+    @law(400)
     @given(architectures())
     def collect(arch):
         said.update(named_in(arch), (type(op) for _, op, _ in ops(arch)))

@@ -17,11 +17,21 @@ from tries import tries
 pytestmark = pytest.mark.slow
 
 KILLS = tries(20)
-SETTINGS = (
-    "--space glit_cifar_12_2 --strategy supernet "
-    "--supernet-epochs 4 --candidates 24 --finalists 2 --finalist-epochs 2 --workers 2 --recipe small "
-    "--val-fraction 0.25 --set population=8 --set calibration=64 --set img_size=16 --set warmup_epochs=0 --set batch_size=16"
+SETTINGS = "--recipe small --val-fraction 0.25 --set img_size=16 --set warmup_epochs=0 --set batch_size=16"
+SUPERNET = (
+    "--space glit_cifar_12_2 --strategy supernet --supernet-epochs 4 --candidates 24 --finalists 2 --finalist-epochs 2 "
+    "--workers 2 --set population=8 --set calibration=64"
 )
+RACE = "--space glit_cifar_12_2_distribution --levels one --finalists 3 --finalist-epochs 4 --drop-path 0"
+SEARCHES = {
+    "supernet": (SUPERNET, ("distribution", "details")),
+    "halving": (f"{RACE} --strategy halving --workers 2", ("one",)),
+    "asha": (
+        f"{RACE} --strategy asha --workers 1",
+        ("one",),
+    ),  # with several, what it decides depends on which is quick
+}
+"""By strategy, the flags of a small search and the names of its levels."""
 
 
 def table(folder):
@@ -30,9 +40,11 @@ def table(folder):
         return [[row[name] for name in names] for row in csv.DictReader(file)]
 
 
-def test_a_search_that_is_killed_again_and_again_ends_with_the_same_tables_and_winner(shades, tmp_path):
+@pytest.mark.parametrize("strategy", SEARCHES)
+def test_a_search_that_is_killed_again_and_again_ends_with_the_same_tables_and_winner(shades, tmp_path, strategy):
     """Each kill comes at a random moment of what is left; after the last one the last search may end."""
-    words = ("search", shades, *SETTINGS.split(), "--output", tmp_path, "--name")
+    flags, levels = SEARCHES[strategy]
+    words = ("search", shades, *flags.split(), *SETTINGS.split(), "--output", tmp_path, "--name")
     begun = time.monotonic()
     finished(glocal(*words, "whole"))
     whole_s = time.monotonic() - begun
@@ -47,7 +59,7 @@ def test_a_search_that_is_killed_again_and_again_ends_with_the_same_tables_and_w
         lambda number: tmp_path / f"killed{number}", resume, kills=KILLS, first_s=2, last_s=0.7 * whole_s
     )
     for folder, kills in searches:
-        for level in ("distribution", "details"):
+        for level in levels:
             assert table(folder / level) == table(tmp_path / "whole" / level)
         ours, theirs = (read(f / "winner" / "weights.safetensors") for f in (folder, tmp_path / "whole"))
         assert same(ours, theirs)

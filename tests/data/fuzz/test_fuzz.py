@@ -14,7 +14,7 @@ from data.fuzz.mutations import damaged
 from data.fuzz.readers import Place, Reader
 from glocal.errors import GlocalError
 
-FEW, MANY = 80, 20_000
+FEW, MANY = 150, 20_000
 READERS = (
     "pictures", "a picture in a folder", "CSV", "TSV", "Parquet", "shards", "classes.json", "classes.txt", "manifests",
     "the cache",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from glocal import design
 from glocal.design import Sentence, Shape
-from glocal.design.op import Op, Residual, Split, steps
+from glocal.design.op import Op, Residual, Split, read, steps
 
 Axis = tuple[range, ...]  # one axis of a tensor: the product of these
 _MAKERS = design.Linear, design.Conv, design.Conv1d, design.Patches, design.Attention
@@ -53,15 +53,21 @@ def _walk(
                 here, there = f"{path}{name}.{part}.", f"{known}.{part}."
                 yield from _walk(inner, at, channels, ends=left, path=here, shared=there, seen=Counter())
         elif isinstance(op, Split):
-            left = end or (channels if c == given.c else (range(c),))
-            for (part, inner, at), mine in zip(op.inside(given), _divided(channels, op.first), strict=True):
-                yield from _walk(inner, at, mine, ends=mine, path=f"{path}{name}.{part}.", shared=shared, seen=seen)
+            kept = [read(inner, at).c == at.c for _, inner, at in op.inside(given)]
+            left = end or (channels if all(kept) else (range(c),))
+            for (part, inner, at), mine, keeps in zip(
+                op.inside(given), _divided(channels, op.first), kept, strict=True
+            ):
+                ends_of = mine if keeps else None
+                yield from _walk(inner, at, mine, ends=ends_of, path=f"{path}{name}.{part}.", shared=shared, seen=seen)
         else:
             if isinstance(op, design.Gate):
                 left = channels[1:] if channels[0] == range(2) else (range(c),)
             elif isinstance(op, _MAKERS):
                 gated = i + 1 < len(ops) and isinstance(ops[i + 1][1], design.Gate)
                 left = end or _new_channels(c, channels, gated=gated)
+            elif c != given.c:
+                left = _new_channels(c, channels, gated=False)
             for key, axes in _weights(op, given, channels, left).items():
                 module, _, parameter = f"{path}{name}.{key}".rpartition(".")
                 yield Weight(module, parameter, f"{known}.{key}", axes)
@@ -69,9 +75,12 @@ def _walk(
 
 
 def _divided(channels: Axis, first: int) -> tuple[Axis, Axis]:
-    """The channels of the two sentences of a Split: the first ones belong to the first heads, the last to the last."""
-    (all_of_them,) = channels
-    return (all_of_them[:first],), (all_of_them[first:],)
+    """The channels of the two sentences of a Split: the first ones belong to the first heads, the last to the last.
+
+    Where a channel has several coordinates, its place among all takes their stead: a Split may cut anywhere.
+    """
+    every = channels[0] if len(channels) == 1 else range(prod(map(len, channels)))
+    return (every[:first],), (every[first:],)
 
 
 def _new_channels(c: int, channels: Axis, *, gated: bool) -> Axis:
