@@ -80,6 +80,7 @@ def full_while_training(forks, disk: SmallDisk, source: Path, whole: Path, n: in
     return f"{n} sizes of disk, {named} too small: each a named error, no part of a file, the same bits once there was room"
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_stops_a_training_which_goes_on_when_there_is_room(forks, disk, pixels, tmp_path):
     full_while_training(forks, disk, pixels, tmp_path / "whole", FEW)
 

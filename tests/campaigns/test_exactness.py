@@ -30,6 +30,7 @@ def fresh(source, output, *more, env):
     return results(output / "x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_number_of_loading_workers_changes_no_bit(forks, pixels, run, tmp_path, workers):
     forks.run("train", pixels, *SETTINGS, "--workers", workers, "--output", tmp_path, "--name", "x").well()

@@ -83,6 +83,7 @@ def bereft(forks, pixels, run, home: Path, n: int) -> str:
     return f"{n} loading processes killed, {named} stopped the training: each named, and resumed to the same bits"
 
 
+@pytest.mark.slow
 def test_a_killed_loading_process_is_named(forks, pixels, run, tmp_path):
     bereft(forks, pixels, run, tmp_path, 2)
 

@@ -68,6 +68,7 @@ def fuzzed(forks: Forks, run, picture: bytes, n: int) -> str:
     return f"{n} damaged requests: {shown} (0: closed without an answer); at most {end.most_bytes / 2**20:.0f} MiB"
 
 
+@pytest.mark.slow
 def test_damaged_requests_are_answered_below_500(forks, run, pixels):
     fuzzed(forks, run, (pixels / "red" / "00.png").read_bytes(), FEW)
 

@@ -139,6 +139,7 @@ def test_a_study_that_was_cut_goes_on_to_the_same_table(done, tmp_path):
     assert (copy / "study.json").is_file()
 
 
+@pytest.mark.slow
 def test_more_seeds_are_added_where_an_answer_is_open(shades, tmp_path):
     found = run(shades, tmp_path, KERNELS.with_arms(["k3", "k5"]), seeds=5)
     seeds = len(found.arm("k5").accuracies)

@@ -50,6 +50,7 @@ def test_a_strict_export_keeps_the_batch_too(name):
     exports_with_a_batch_of_any_size(glocal.architecture(name), strict=True)
 
 
+@pytest.mark.slow
 @law(5)
 @given(architectures())
 def test_a_random_mixture_exports_with_a_batch_of_any_size(arch):

@@ -18,6 +18,7 @@ def trained(tmp_path, **settings):
     return glocal.train("digits", output=tmp_path, **SMALL, **settings)
 
 
+@pytest.mark.slow
 def test_a_measured_layout_is_named_in_the_run_and_kept_when_it_is_repeated(tmp_path, monkeypatch):
     real, asked = layouts.measure_layouts, []
 
