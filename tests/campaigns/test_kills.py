@@ -121,6 +121,7 @@ def train_and_kill(forks: Forks, form: str, source: Path, run: Path, home: Path,
     )
 
 
+@pytest.mark.slow
 def test_a_few_kills_of_a_training_change_no_bit(forks, pixels, run, tmp_path):
     train_and_kill(forks, "folder", pixels, run, tmp_path, FEW)
 

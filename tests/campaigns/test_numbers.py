@@ -216,6 +216,7 @@ def test_mean_squares_as_statsmodels_has_them():
         close(found.variance, max((seeds + max(pictures - rest, 0)) / 36, 2 / (3 * 14**2)))
 
 
+@pytest.mark.slow
 def test_holm():
     multitest = pytest.importorskip("statsmodels.stats.multitest")
     for rng in cases(10):

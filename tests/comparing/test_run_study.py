@@ -159,6 +159,7 @@ def test_a_test_split_is_opened_on_request_and_counted(shades, tmp_path):
     assert len((found.folder / "tests.csv").read_text().splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_a_first_stage_on_other_pictures_starts_the_second(shades, colours, tmp_path):
     arm = Arm("transfer", MIXER.format(3), pretraining=Pretraining({"epochs": 1, "img_size": 24}))
     asked = Study(

@@ -50,6 +50,7 @@ class Killed(Exception):  # noqa: N818
     pass
 
 
+@pytest.mark.slow
 def test_arms_of_timm_are_in_the_table_with_the_bits_of_a_run_also_after_a_kill(shades, tmp_path, weights, monkeypatch):
     save, seen = State.save, []
 

@@ -133,6 +133,7 @@ def test_one_process_has_nothing_to_divide(colours, tmp_path):
         glocal.train(colours, parallel="fsdp", output=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_scheduler_s_signal_is_answered_with_the_state_and_its_code(colours, tmp_path):
     words = "--recipe small --model cct_2_3x2_32 --img-size 16 --epochs 200 --batch-size 8 --name x".split()
     command = [sys.executable, "-m", "glocal", "train", str(colours), *words, "--output", str(tmp_path / "runs")]

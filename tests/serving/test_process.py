@@ -31,6 +31,7 @@ def cli(monkeypatch, capsys):
     return run
 
 
+@pytest.mark.slow
 def test_sigterm_answers_what_was_taken_and_a_killed_server_comes_back_on_its_port(weights, predictor, pictures):
     bodies = [path.read_bytes() for path in pictures] * (CLIENTS // len(pictures))
     expected = [p.to_json()["probabilities"] for p in predictor.predictions(pictures)] * (CLIENTS // len(pictures))

@@ -105,6 +105,7 @@ def test_a_run_of_another_length_is_not_finished(trained):
     assert finished(folder / "nowhere", RECIPE) is None
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_an_error_that_names_its_folder(tmp_path):
     with pytest.raises(TrialError, match=r"a process that trained one of \S*/a, \S*/b died"):
         train_all([DeadlyEntry(tmp_path / "a"), DeadlyEntry(tmp_path / "b")], workers=2, threads=1)

@@ -12,7 +12,17 @@ from glocal.families.catalogue import timm_arguments
 from glocal.weights import SOURCES, export, load_into
 from sampled import but_slow
 
-LARGE = {"convmixer_768_32", "convnext_small", "convnext_tiny_hnf", "coatnet_0_224", "coatnet_1", "resnet101"}
+LARGE = {
+    *(
+        "convmixer_768_32",
+        "convnext_small",
+        "convnext_tiny_hnf",
+        "convnext_tiny",
+        "coatnet_0_224",
+        "coatnet_1",
+        "resnet101",
+    ),
+}
 TIMM = (
     *("convnext_atto", "convnext_nano", "convnext_tiny", "convnext_tiny_hnf", "convnext_zepto_rms"),
     *("convnext_atto_ols", "convnext_nano_ols", "resnet50", "resnet101", "coatnet_0", "coatnet_0_224", "coatnet_1"),

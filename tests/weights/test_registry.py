@@ -34,6 +34,7 @@ def test_every_named_architecture_is_listed_and_nothing_of_timms_is_shadowed(reg
     assert type(timm.create_model("convnext_atto")).__module__.startswith("timm.")
 
 
+@pytest.mark.slow
 def test_a_second_call_changes_nothing_and_an_import_registers_nothing(registered):
     code = """
 import glocal, timm, glocal.weights.registry

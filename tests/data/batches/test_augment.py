@@ -64,6 +64,7 @@ for policy in ("", "rand-m9-mstd0.5-inc1", "cifar10"):
 """
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_bytes():
     here: dict[str, int] = {}
     exec(CHECKSUM, here)

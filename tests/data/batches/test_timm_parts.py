@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 ALONE = """
 import sys
 from importlib import import_module
@@ -16,5 +18,6 @@ assert [timm_file(name) for name in names] == theirs
 """
 
 
+@pytest.mark.slow
 def test_files_come_alone():
     subprocess.run([sys.executable, "-W", "ignore", "-c", ALONE], check=True)

@@ -89,6 +89,7 @@ def test_the_table_holds_what_was_decided_and_why(workers, tmp_path):
     assert {*first.survivors} == promoted == {standing.arm for standing in last.standings}
 
 
+@pytest.mark.slow
 def test_one_worker_that_is_killed_again_and_again_decides_as_one_that_was_not(tmp_path, monkeypatch):
     """At one write in ten, whatever it writes. A process that is started again has another name."""
     rng, kills = random.Random(0), 0

@@ -238,6 +238,7 @@ def test_a_script_that_has_no_guard_is_told_so(tmp_path):
     assert 'A script that starts several needs: if __name__ == "__main__"' in done.stderr
 
 
+@pytest.mark.slow
 def test_a_machine_that_joins_takes_its_part(tmp_path):
     """Here another process, which was generations no more than where the table is."""
     table = tmp_path / "a.db"
