@@ -17,6 +17,16 @@ ARCHIVES = {"cifar": "cifar10-jpeg.tar.gz", "nette": "imagenette-mini.tar.gz"}
 COLOURS = {"blue": (40, 60, 200), "green": (60, 180, 60), "red": (200, 50, 40)}
 
 
+SLOW_S = 3600  # the limit of one slow test; that of the others is in pyproject.toml
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests and campaigns have a limit of their own."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(SLOW_S))
+
+
 def _unpacked(name: str, to: Path) -> Path:
     home = os.environ.get("GLOCAL_PICTURES", "")
     archive = Path(home) / ARCHIVES[name]
