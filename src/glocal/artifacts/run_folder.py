@@ -15,6 +15,7 @@ tests.csv           each evaluation on the test split
 evaluations/        a folder for each evaluation by `glocal val`: report.csv, predictions.csv, reliability.png
 explain/            what `glocal explain` drew: heat maps, their arrays and a page
 exports/            a folder for each form that `glocal export` wrote
+held                locked by the process that writes the folder
 """
 
 import csv

@@ -9,6 +9,7 @@ study.json           arms, verdicts, costs
 study.csv            a row for each trial
 predictions.parquet  a row for each picture that each trial classified
 report.html          the whole study on one page
+held                 locked by the process that writes the folder
 """
 
 import time

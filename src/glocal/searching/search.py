@@ -10,6 +10,7 @@ LEVEL/         space.yaml, supernet/, supernet.safetensors, candidates.csv, fina
 winner/        architecture.yaml, winner.py, winner.json, weights.safetensors
 plots/         figures
 report.html    one page about the search, which needs no network
+held           locked by the process that writes the folder
 """
 
 import re
