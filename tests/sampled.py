@@ -6,7 +6,7 @@ import pytest
 
 import glocal
 
-LARGE = 10_000_000  # weights of a network; building and computing it takes a second or more
+LARGE = 10_000_000  # weights of a network; those beyond may take seconds to build and compute
 
 
 def but_slow(names: Iterable[str], slow: Container[str]) -> list[object]:

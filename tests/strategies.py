@@ -59,6 +59,7 @@ from glocal.families.glit import GLiTAreaBlock, GLiTBlock, GLiTGridBlock
 from glocal.families.mixture import ToGrid, ToTokens
 from glocal.families.resnet import BOTTLENECK, ResidualBlock
 from glocal.families.vit import TransformerLayer
+from tries import tries
 
 LN, BN = Norm("layer"), Norm("batch")
 
@@ -89,9 +90,11 @@ def words() -> dict[str, type]:
 
 
 def law(examples: int) -> Any:
-    """The same examples on every run, and no time limit for one of them."""
+    """The same examples on every run, and no time limit for one of them. GLOCAL_TRIES sets another number of them."""
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
-    return settings(derandomize=True, database=None, deadline=None, max_examples=examples, suppress_health_check=quiet)
+    return settings(
+        derandomize=True, database=None, deadline=None, max_examples=tries(examples), suppress_health_check=quiet
+    )
 
 
 def _any(*options: Any) -> Any:

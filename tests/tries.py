@@ -1,4 +1,4 @@
-"""How often campaigns try: from one place, GLOCAL_TRIES. Import it as `from tries import tries`."""
+"""How often campaigns and laws try: from one place, GLOCAL_TRIES. Import it as `from tries import tries`."""
 
 import os
 

@@ -66,7 +66,7 @@ def fuzz(folder: Path, name: str, *, n: int, seed: int) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_damaged_file_is_shown_or_named(quick, name):
-    fuzz(quick, name, n=4, seed=0)
+    fuzz(quick, name, n=8, seed=0)
 
 
 def test_a_damaged_race_is_shown_or_named(race_of_mine, monkeypatch):

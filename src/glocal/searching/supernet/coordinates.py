@@ -55,11 +55,10 @@ def _walk(
         elif isinstance(op, Split):
             kept = [read(inner, at).c == at.c for _, inner, at in op.inside(given)]
             left = end or (channels if all(kept) else (range(c),))
-            for (part, inner, at), mine, keeps in zip(
-                op.inside(given), _divided(channels, op.first), kept, strict=True
-            ):
-                ends_of = mine if keeps else None
-                yield from _walk(inner, at, mine, ends=ends_of, path=f"{path}{name}.{part}.", shared=shared, seen=seen)
+            dealt = zip(op.inside(given), _divided(channels, op.first), kept, strict=True)
+            for (part, inner, at), mine, keeps in dealt:
+                here = f"{path}{name}.{part}."
+                yield from _walk(inner, at, mine, ends=mine if keeps else None, path=here, shared=shared, seen=seen)
         else:
             if isinstance(op, design.Gate):
                 left = channels[1:] if channels[0] == range(2) else (range(c),)

@@ -77,8 +77,9 @@ class Entangled(nn.Module):
         layers.to(next(self.whole.parameters()))  # the running statistics
         for piece in self._slices[part]:
             if piece.is_partial:
-                weight = piece.of(self.whole[piece.key]).reshape(piece.shape)
-                setattr(layers.get_submodule(piece.module), piece.name, weight)
+                # A copy in memory of its own: where a weight begins there decides the last bit of some products.
+                weight = piece.of(self.whole[piece.key]).clone(memory_format=torch.contiguous_format)
+                setattr(layers.get_submodule(piece.module), piece.name, weight.view(piece.shape))
         self._active.append(part)
         return layers
 
