@@ -21,6 +21,7 @@ from glocal.comparing.statistics.verdicts import Outcome
 from glocal.comparing.study import Evaluation
 from glocal.comparing.trial import evaluate_arm
 from glocal.data import Data, check
+from glocal.files import whole_file
 from glocal.machine.processes import Machine
 from glocal.recipes import recipe as named_recipe
 from glocal.recipes.schema import Recipe
@@ -46,7 +47,8 @@ def right_of(seed: int, *, folder: Path, data: Data, recipe: Recipe, machine: Ma
         run = RunFolder(train_entry(entry).folder)
         found = evaluate_arm(run, data.val, Evaluation(), machine=machine).predictions
         assert found
-        np.save(file, found.predicted == found.truth)
+        with whole_file(file) as whole:
+            np.save(whole, found.predicted == found.truth)
     return np.asarray(np.load(file))
 
 

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from glocal.data import Manifest
+from glocal.data import Data, Manifest, check
+from glocal.data.checks.scan import Progress
 from glocal.errors import GlocalError, RunError
 from glocal.files import read_json, reason_of, whole_file
 
@@ -21,3 +22,8 @@ def load_manifest(path: Path) -> Manifest:
         return Manifest.from_json(values)
     except (GlocalError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise RunError(f"{path} is not whole, and only it has the splits: {reason_of(error)}") from None
+
+
+def reopened(source: str, manifest: Path, *, progress: Progress | None = None) -> Data:
+    """The pictures of a source, split as the file says; DataError where they are no longer the same."""
+    return check(source, manifest=load_manifest(manifest), skip_bad_files=True, progress=progress).require_data()

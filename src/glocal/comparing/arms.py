@@ -39,6 +39,11 @@ class BuiltArm:
         """The network for another recipe and the classes of other pictures: of the first stage, in studies of transfer."""
         return _adapted(self.architecture, recipe, data)
 
+    def first_recipe(self) -> Recipe:
+        """The recipe of its first stage, on other pictures."""
+        assert self.arm.pretraining
+        return self.recipe.merged(self.arm.pretraining.settings)
+
     @property
     def cost(self) -> Cost:
         """Parameters and multiply-adds of the network."""

@@ -1,5 +1,6 @@
 """A study as its folder has it: what was asked, the pictures, the arms, the machine. What is done with it is in `run_study`."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from glocal.artifacts.manifests import load_manifest, save_manifest
+from glocal.artifacts.manifests import reopened, save_manifest
 from glocal.artifacts.run_folder import RunFolder
 from glocal.comparing.arms import BuiltArm, build_arms
 from glocal.comparing.settings import StudySettings
@@ -15,12 +16,14 @@ from glocal.comparing.statistics.looks import Looks
 from glocal.comparing.study import Study
 from glocal.comparing.study_text import dump_study, load_study
 from glocal.comparing.trial import StudyTask
-from glocal.data import Data, check
+from glocal.data import Data
 from glocal.data.checks.scan import Progress
 from glocal.errors import ComparisonError
 from glocal.files import read_yaml, write_yaml
 from glocal.machine.processes import Machine
+from glocal.runs.record import lasting
 from glocal.settings import merge
+from glocal.trials.clock import Clock
 from glocal.trials.place import TrialPlace
 from glocal.trials.workers.pool import Engine
 
@@ -42,6 +45,7 @@ class OpenStudy:
     engine: Engine
     storage: str
     console: Console | None
+    clock: Clock
     more_seeds: int | None = None  # with which a study that was started without a number of seeds goes on
 
     @classmethod
@@ -53,6 +57,7 @@ class OpenStudy:
         first_data: Data | None = None,
         workers: int | None = None,
         seeds: int | None = None,
+        started: float | None = None,
         console: Console | None = None,
         progress: Progress | None = None,
     ) -> Self:
@@ -65,9 +70,9 @@ class OpenStudy:
         study = load_study(path / "study.yaml")
         if seeds is not None:
             _check_more(seeds, study, settings)
-        data = data or _reopened(about["data"]["source"], path / "data.json", progress=progress)
+        data = data or reopened(about["data"]["source"], path / "data.json", progress=progress)
         if first_data is None and settings.pretrain_on is not None:
-            first_data = _reopened(settings.pretrain_on, path / "first_data.json", progress=progress)
+            first_data = reopened(settings.pretrain_on, path / "first_data.json", progress=progress)
         return cls(
             folder=path,
             study=study,
@@ -82,6 +87,7 @@ class OpenStudy:
             engine=place["engine"],
             storage=place["storage"] or str(path / "trials.db"),
             console=console,
+            clock=Clock.read(path / "spent.json", settings.budget_s, started=started or time.monotonic()),
             more_seeds=seeds,
         )
 
@@ -157,14 +163,10 @@ def start_folder(
         folder / "run.yaml",
         {
             **environment,
-            "data": {"source": data.source, "split_rule": data.split_rule, "fingerprint": data.fingerprint()},
+            "data": {"source": lasting(data.source), "split_rule": data.split_rule, "fingerprint": data.fingerprint()},
             "settings": settings.model_dump(mode="json"),
             "recipe": dict(changes),
             "machine": place.record(),
         },
     )
     return folder
-
-
-def _reopened(source: str, manifest: Path, *, progress: Progress | None) -> Data:
-    return check(source, manifest=load_manifest(manifest), skip_bad_files=True, progress=progress).require_data()

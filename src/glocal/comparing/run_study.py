@@ -3,6 +3,7 @@
 study.yaml           the study, which `glocal study` reads again
 run.yaml             settings, recipe, machine, versions
 data.json            the pictures and their splits
+spent.json           the time that was spent of a budget
 trials.db            the table of trials, unless --storage names another place
 trials/ARM/seed-0/   a training run, and the predictions of each arm on the held-out pictures
 study.json           arms, verdicts, costs
@@ -13,8 +14,7 @@ held                 locked by the process that writes the folder
 """
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,23 +27,25 @@ from glocal.artifacts.run_folder import RunFolder
 from glocal.command_line import typed_command
 from glocal.comparing.arms import build_arms
 from glocal.comparing.open_study import OpenStudy, start_folder
-from glocal.comparing.quote import StudyQuote, fitting_epochs, measure
+from glocal.comparing.quote import StudyQuote, fitting_epochs, measure, seeds_at_once
 from glocal.comparing.result import StudyResult, arm_result, verdicts
 from glocal.comparing.settings import StudySettings
 from glocal.comparing.statistics.verdicts import Verdict
 from glocal.comparing.study import Study
 from glocal.comparing.study_text import load_study
 from glocal.comparing.tables import get_study
-from glocal.comparing.testing import open_test
+from glocal.comparing.testing import open_test, require_test
 from glocal.comparing.trial import read_right, trainings, trial
 from glocal.comparing.writing import write_results
 from glocal.data import check
 from glocal.data.checks.scan import Progress
 from glocal.data.options import DataOptions
+from glocal.errors import ComparisonError
 from glocal.extras import require
 from glocal.machine.processes import Machine
 from glocal.monitoring.eta import clock
 from glocal.recipes.schema import Recipe
+from glocal.runs.record import lasting
 from glocal.settings import divide, merge
 from glocal.trials.coordinator import Coordinator, coordinate
 from glocal.trials.place import TrialPlace
@@ -103,18 +105,22 @@ def study_request(
     started = time.monotonic()
     place.check()
     _require_pyarrow()
+    _check_asked(asked, settings)
     if settings.margin is not None:
         asked = asked.but(margin=settings.margin / 100)
-    changes = {**changes, **settings.recipe_changes(settings.epochs)}
+    changes = {**changes, **_of_recipe(settings.epochs)}
     data = check(source, options=options, seed=settings.seed, progress=progress).require_data()
+    if settings.open_test:
+        require_test(data)
     first_data = None
     if settings.pretrain_on is not None:
         first_data = check(settings.pretrain_on, options=options, seed=settings.seed, progress=progress).require_data()
+        settings = settings.model_copy(update={"pretrain_on": lasting(first_data.source)})
     arms = build_arms(asked, data, scale=settings.scale, settings=changes)
-    machine, workers = Machine.start(place.device), place.worker_count()
-    quote = measure(arms, device=machine.device, threads=1 if workers > 1 else _threads(), workers=workers)
+    device, workers = Machine.start(place.device).device, place.worker_count()
+    quote = measure(arms, first_data=first_data, device=device, threads=place.thread_count(), workers=workers)
     epochs = fitting_epochs(quote, settings)
-    changes = {**changes, **settings.recipe_changes(epochs)}
+    changes = {**changes, **_of_recipe(epochs)}
     folder = start_folder(
         asked,
         data,
@@ -124,20 +130,24 @@ def study_request(
         place=place,
         environment={"command": typed_command(), **environment()},
     )
-    opened = OpenStudy.read(folder, data=data, first_data=first_data, console=console)
-    if epochs is not None:
-        quote = replace(quote, costs=tuple(replace(cost, epochs=epochs) for cost in quote.costs))
-    return _run(opened, quote, started=started)
+    opened = OpenStudy.read(folder, data=data, first_data=first_data, started=started, console=console)
+    return _run(opened, quote.of(opened.arms))
+
+
+def _check_asked(asked: Study, settings: StudySettings) -> None:
+    """ComparisonError now, and not after an hour, for what the study lacks whatever the pictures are."""
+    asked.pairs()
+    first = next((arm.name for arm in asked.arms if arm.pretraining is not None), None)
+    if first is not None and settings.pretrain_on is None:
+        raise ComparisonError(f"arm {first} is trained on other pictures first; name them: --pretrain-on DATA")
+
+
+def _of_recipe(epochs: int | None) -> dict[str, int]:
+    return {} if epochs is None else {"epochs": epochs}
 
 
 def _require_pyarrow() -> None:
     require("predictions.parquet", "study", "pyarrow")
-
-
-def _threads() -> int:
-    import torch
-
-    return torch.get_num_threads()
 
 
 def resume_study(
@@ -155,20 +165,20 @@ def resume_study(
     """
     started = time.monotonic()
     _require_pyarrow()
-    opened = OpenStudy.read(folder, workers=workers, seeds=seeds, console=console, progress=progress)
-    quote = measure(opened.arms, device=opened.machine.device, threads=opened.threads, workers=opened.workers)
-    return _run(opened, quote, started=started)
+    opened = OpenStudy.read(folder, workers=workers, seeds=seeds, started=started, console=console, progress=progress)
+    device, threads = opened.machine.device, opened.threads
+    quote = measure(opened.arms, first_data=opened.first_data, device=device, threads=threads, workers=opened.workers)
+    return _run(opened, quote)
 
 
-def _run(opened: OpenStudy, quote: StudyQuote, *, started: float) -> StudyResult:
+def _run(opened: OpenStudy, quote: StudyQuote) -> StudyResult:
     with held(opened.folder):
         RunFolder(opened.folder).sweep()
-        return _run_held(opened, quote, started=started)
+        return _run_held(opened, quote)
 
 
-def _run_held(opened: OpenStudy, quote: StudyQuote, *, started: float) -> StudyResult:
+def _run_held(opened: OpenStudy, quote: StudyQuote) -> StudyResult:
     _announce(opened, quote)
-    ends = None if opened.settings.budget_s is None else started + opened.settings.budget_s
     names: Choices = {
         "training": list(trainings(opened.arms)),
         "seed": list(range(max(opened.most_seeds, *opened.looks.at))),
@@ -178,7 +188,7 @@ def _run_held(opened: OpenStudy, quote: StudyQuote, *, started: float) -> StudyR
         opened.storage, opened.folder.name, identity=opened.identity, choices=names, value="accuracy", origin=origin
     ) as table:
         with coordinate(opened.task, table, workers=opened.workers, engine=opened.engine) as coordinator:
-            notes = (*_classes_of_one_split(opened), *_train(opened, coordinator, quote, ends=ends))
+            notes = (*_classes_of_one_split(opened), *_train(opened, coordinator, quote))
         result = current_result(opened, table.trials(), notes=notes)
     if opened.settings.open_test:
         result = open_test(opened, result)
@@ -208,7 +218,7 @@ def _classes_of_one_split(opened: OpenStudy) -> tuple[str, ...]:
     return tuple(str(fault) for fault in opened.data.faults if fault.kind == "class map")
 
 
-def _train(opened: OpenStudy, coordinator: Coordinator, quote: StudyQuote, *, ends: float | None) -> tuple[str, ...]:
+def _train(opened: OpenStudy, coordinator: Coordinator, quote: StudyQuote) -> tuple[str, ...]:
     """Trains seed after seed until every comparison is decided, the seeds are at their most, or the time is over."""
     first, most = opened.looks.at[0], opened.most_seeds
     targets = [*(look for look in opened.looks.at if look < most), most]
@@ -219,22 +229,24 @@ def _train(opened: OpenStudy, coordinator: Coordinator, quote: StudyQuote, *, en
             active = _undecided(opened, current_result(opened, coordinator.table.trials()))
             if not active:
                 return ()
-        for seed in range(have, target):
-            if ends is not None and seed >= first and time.monotonic() + quote.seconds(1, trainings=active) > ends:
+        together = seeds_at_once(opened.workers, len(active))
+        for seed in range(have, target, together):
+            seeds = range(seed, min(seed + together, target))
+            if seed >= first and quote.seconds(len(seeds), trainings=active) > opened.clock.left_s:
                 return (f"the budget ended at {seed} seeds; {', '.join(_arms_of(groups, active))} stay undecided",)
             if trained:
-                _print_table(opened, current_result(opened, coordinator.table.trials()))
-            trained = _run_seed(coordinator, active, seed)
+                _print_table(opened, coordinator)
+            trained = _run_seeds(coordinator, active, seeds)
+            opened.clock.save()
         have = target
     return ()
 
 
-def _run_seed(coordinator: Coordinator, names: Sequence[str], seed: int) -> bool:
-    """Trains with one seed what is not trained with it yet; whether there was anything."""
-    missing = {trial(name, seed).key for name in names} - {
-        t.key for t in coordinator.table.trials() if t.result is not None
-    }
-    coordinator.run([trial(name, seed) for name in names])
+def _run_seeds(coordinator: Coordinator, names: Sequence[str], seeds: Iterable[int]) -> bool:
+    """Trains with some seeds what is not trained with them yet; whether there was anything."""
+    wanted = [trial(name, seed) for seed in seeds for name in names]
+    missing = {t.key for t in wanted} - {t.key for t in coordinator.table.trials() if t.result is not None}
+    coordinator.run(wanted)
     return bool(missing)
 
 
@@ -278,11 +290,11 @@ def current_result(opened: OpenStudy, trials: Sequence[Trial], *, notes: Sequenc
     )
 
 
-def _print_table(opened: OpenStudy, result: StudyResult) -> None:
+def _print_table(opened: OpenStudy, coordinator: Coordinator) -> None:
     from glocal.comparing.display import table_of
 
     if opened.console:
+        result = current_result(opened, coordinator.table.trials())
         opened.console.print(table_of(result, width=opened.console.width))
-        opened.console.print(
-            f"after {clock(sum(s for arm in result.arms for s in arm.train_s))} of training\n", style="dim"
-        )
+        trained_s = sum(s for arm in result.arms for s in arm.train_s)
+        opened.console.print(f"after {clock(trained_s)} of training\n", style="dim")

@@ -1,6 +1,6 @@
 """The settings of a study: how large its networks are, how often they are trained, and how long it may take."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
@@ -55,7 +55,3 @@ class StudySettings(BaseModel):
     def most_seeds(self) -> int:
         """Seeds of an arm at most."""
         return self.seeds or (3 if self.budget_s is None else 12)
-
-    def recipe_changes(self, epochs: int | None) -> dict[str, Any]:
-        """What the study itself sets in every recipe."""
-        return {} if epochs is None else {"epochs": epochs}

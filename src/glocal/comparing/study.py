@@ -109,9 +109,19 @@ class Study:
 
     def with_arms(self, names: Sequence[str]) -> "Study":
         """The study with some of its arms, in its order; the first is the baseline where that is left out."""
-        wanted = [self.arm(name.strip()).name for name in names]
+        wanted = [self.arm(name).name for name in names]
         arms = tuple(arm for arm in self.arms if arm.name in wanted)
         return replace(self, arms=arms, baseline=self.baseline if self.baseline in wanted else arms[0].name)
+
+    def names_in(self, text: str) -> list[str]:
+        """The names of arms in a text, apart by commas, which a name may have too: the longest name counts."""
+        parts, known, names = text.split(","), {arm.name for arm in self.arms}, []
+        while parts:
+            joined = (",".join(parts[:n]).strip() for n in range(len(parts), 0, -1))
+            name = next((each for each in joined if each in known), parts[0].strip())
+            names.append(name)
+            parts = parts[name.count(",") + 1 :]
+        return names
 
     def pairs(self) -> tuple[Pair, ...]:
         """The comparisons that are made."""

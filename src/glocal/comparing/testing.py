@@ -6,14 +6,20 @@ from glocal.artifacts.run_folder import RunFolder
 from glocal.comparing.open_study import OpenStudy
 from glocal.comparing.result import StudyResult
 from glocal.comparing.trial import evaluate_arm, trainings
+from glocal.data import Data, Split
 from glocal.errors import ComparisonError
+
+
+def require_test(data: Data) -> Split:
+    """The test split; ComparisonError where there is none to open."""
+    if data.test is None:
+        raise ComparisonError(f"{data.source} has no test split to open; leave --open-test out")
+    return data.test
 
 
 def open_test(opened: OpenStudy, result: StudyResult) -> StudyResult:
     """Evaluates the last weights of every trial on the test split; tests.csv of the study counts each opening."""
-    test = opened.data.test
-    if test is None:
-        raise ComparisonError(f"{opened.data.source} has no test split to open; leave --open-test out")
+    test = require_test(opened.data)
     found: dict[str, list[float]] = {arm.name: [] for arm in opened.arms}
     for name, group in trainings(opened.arms).items():
         for seed in range(len(result.arm(group[0].name).accuracies)):

@@ -1,8 +1,9 @@
 """One trial of a study: an arm is trained with one seed, and says of each held-out picture what it shows."""
 
 import hashlib
-import json
 import re
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +20,7 @@ from glocal.data import Data, Preprocess, Split
 from glocal.errors import ComparisonError
 from glocal.evaluation.predictions import Predictions
 from glocal.evaluation.scores import Resize, Scores, score
-from glocal.files import whole_file
+from glocal.files import reason_of, whole_file
 from glocal.machine.processes import Machine
 from glocal.machine.threads import threads as number_of_threads
 from glocal.recipes.schema import Recipe
@@ -94,9 +95,8 @@ class StudyTask:
 
     def _pretrained(self, arm: BuiltArm, folder: Path, *, seed: int) -> Path:
         """The weights of the first stage, trained now or before."""
-        if self.first_data is None or arm.arm.pretraining is None:
-            raise ComparisonError(f"arm {arm.name} is trained on other pictures first; name them: --pretrain-on DATA")
-        recipe = arm.recipe.merged({**arm.arm.pretraining.settings, "seed": seed})
+        assert self.first_data, "asked for before the first training"
+        recipe = arm.first_recipe().merged({"seed": seed})
         entry = self._entry_of(arm, folder, recipe=recipe, data=self.first_data)
         return RunFolder(train_entry(entry).folder).weights("last").resolve()
 
@@ -151,8 +151,9 @@ def read_right(path: Path) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as found:
             right: np.ndarray = found["predicted"] == found["truth"]
-    except (OSError, ValueError, KeyError, EOFError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ComparisonError(
-            f"{path} is damaged ({error}); delete the folder {path.parent}, and its trial runs again"
+            f"{path} is damaged ({reason_of(error)}); delete {path.parent} and the table of trials (trials.db), and resume: "
+            "other trainings that are finished are not repeated"
         ) from None
     return right

@@ -3,14 +3,14 @@
 import csv
 import io
 import json
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 
 from glocal.comparing.open_study import OpenStudy
 from glocal.comparing.quote import StudyQuote
 from glocal.comparing.result import StudyResult
-from glocal.comparing.trial import predictions_name, training_name, trainings
+from glocal.comparing.trial import predictions_name, trainings
 from glocal.files import whole_file
 
 COLUMNS = ("arm", "seed", "accuracy", "train_s", "params", "macs", "folder")
@@ -21,25 +21,20 @@ def write_results(opened: OpenStudy, result: StudyResult, quote: StudyQuote) -> 
     data = {**result.to_json(), "quote": quote.to_json(), "changes": dict(opened.changes), "keeps": opened.study.keeps}
     with whole_file(opened.folder / "study.json") as file:
         file.write(json.dumps({**data, "differs": opened.study.changes}, indent=1, ensure_ascii=False).encode())
+    folders = {arm.name: f"trials/{name}" for name, group in trainings(opened.arms).items() for arm in group}
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
     for arm in result.arms:
         for seed, (accuracy, seconds) in enumerate(zip(arm.accuracies, arm.train_s, strict=True)):
-            rows.writerow(
-                (arm.name, seed, accuracy, round(seconds, 2), arm.params, arm.macs, _files(opened, arm.name, seed))
-            )
+            folder = f"{folders[arm.name]}/seed-{seed}"
+            rows.writerow((arm.name, seed, accuracy, round(seconds, 2), arm.params, arm.macs, folder))
     with whole_file(opened.folder / "study.csv") as file:
         file.write(text.getvalue().encode())
-    _write_predictions(opened, result)
+    _write_predictions(opened, result, folders)
 
 
-def _files(opened: OpenStudy, arm: str, seed: int) -> str:
-    group = next(group for group in trainings(opened.arms).values() if arm in {each.name for each in group})
-    return f"trials/{training_name(group)}/seed-{seed}"
-
-
-def _write_predictions(opened: OpenStudy, result: StudyResult) -> None:
+def _write_predictions(opened: OpenStudy, result: StudyResult, folders: Mapping[str, str]) -> None:
     """Arm, seed, path, truth, predicted class and its probability: everything to do the statistics again."""
     import pyarrow as pa
     from pyarrow import parquet
@@ -48,7 +43,7 @@ def _write_predictions(opened: OpenStudy, result: StudyResult) -> None:
     tables = []
     for arm in result.arms:
         for seed in range(len(arm.accuracies)):
-            with np.load(_predictions_file(opened.folder / _files(opened, arm.name, seed), arm.name)) as found:
+            with np.load(opened.folder / folders[arm.name] / f"seed-{seed}" / predictions_name(arm.name)) as found:
                 tables.append(
                     pa.table(
                         {
@@ -64,7 +59,3 @@ def _write_predictions(opened: OpenStudy, result: StudyResult) -> None:
     if tables:
         with whole_file(opened.folder / "predictions.parquet") as file:
             parquet.write_table(pa.concat_tables(tables).unify_dictionaries(), file, compression="zstd")
-
-
-def _predictions_file(folder: Path, arm: str) -> Path:
-    return folder / predictions_name(arm)

@@ -3,7 +3,8 @@
 run.yaml             settings, recipe, machine, versions
 data.json            the pictures and their splits
 candidates.json      what was measured of each candidate before the race, and why others were refused
-plan.json            the race and the finals as they were decided, and the time that was spent
+plan.json            the race and the finals as they were decided
+spent.json           the time that was spent of the budget
 trials.db            the table of trials, unless --storage names another place
 trials/NAME/seed-0/  a training run, and its predictions on the held-out pictures after each epoch
 pick.json            the pick, the candidates, the verdicts; pick.csv has a row a candidate
@@ -11,7 +12,6 @@ report.html          the whole on one page
 """
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,9 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from glocal.artifacts.manifests import load_manifest, save_manifest
+from glocal.artifacts.manifests import reopened, save_manifest
 from glocal.artifacts.run_folder import RunFolder
-from glocal.data import Data, check
+from glocal.data import Data
 from glocal.data.checks.scan import Progress
 from glocal.errors import ComparisonError
 from glocal.files import read_json, read_yaml, whole_file, write_yaml
@@ -31,37 +31,13 @@ from glocal.picking.measuring.limits import within_counts
 from glocal.picking.recipe import shared_recipe
 from glocal.picking.settings import PickSettings
 from glocal.recipes.schema import Recipe
+from glocal.runs.record import lasting
 from glocal.settings import merge
+from glocal.trials.clock import Clock
 from glocal.trials.place import TrialPlace
 from glocal.trials.workers.pool import Engine
 
 END_S, END_SHARE = 3.0, 0.01  # of the budget: evaluating, writing and the page come after the last training
-
-
-@dataclass(eq=False)
-class Clock:
-    """The time of a budget, over all sessions of a pick. `path` keeps what earlier ones spent; a kill loses what came after the
-    last `save`."""
-
-    path: Path
-    budget_s: float
-    started: float  # of time.monotonic
-    before_s: float = 0.0
-
-    @property
-    def spent_s(self) -> float:
-        """Since the first session started, without the breaks between sessions."""
-        return self.before_s + time.monotonic() - self.started
-
-    @property
-    def left_s(self) -> float:
-        """For trainings; what comes after them is taken off."""
-        return self.budget_s - self.spent_s - END_S - END_SHARE * self.budget_s
-
-    def save(self) -> None:
-        """Notes the time spent."""
-        with whole_file(self.path) as file:
-            file.write(json.dumps({"spent_s": self.spent_s}).encode())
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,11 +75,9 @@ class OpenPick:
         if not (path / "run.yaml").is_file() or "pick" not in (about := read_yaml(path / "run.yaml")):
             raise ComparisonError(f"{folder} is not the folder of a pick: it has no run.yaml with a section `pick`")
         settings, place = merge(PickSettings(), about["pick"]), about["machine"]
-        data = data or _reopened(about["data"]["source"], path / "data.json", progress=progress)
+        data = data or reopened(about["data"]["source"], path / "data.json", progress=progress)
         recipe, candidates, refused = select(data, settings, about["recipe"])
-        clock = Clock(path / "spent.json", settings.budget_s, started)
-        if clock.path.is_file():
-            clock.before_s = float(read_json(clock.path)["spent_s"])
+        end_s = END_S + END_SHARE * settings.budget_s
         return cls(
             folder=path,
             settings=settings,
@@ -117,7 +91,7 @@ class OpenPick:
             threads=place["threads"],
             engine=place["engine"],
             storage=place["storage"] or str(path / "trials.db"),
-            clock=clock,
+            clock=Clock.read(path / "spent.json", settings.budget_s, started=started, end_s=end_s),
             console=console,
         )
 
@@ -191,14 +165,10 @@ def start_folder(
     save_manifest(data.manifest(), folder / "data.json")
     about = {
         **environment,
-        "data": {"source": data.source, "split_rule": data.split_rule, "fingerprint": data.fingerprint()},
+        "data": {"source": lasting(data.source), "split_rule": data.split_rule, "fingerprint": data.fingerprint()},
         "pick": settings.model_dump(mode="json"),
         "recipe": dict(changes),
         "machine": place.record(),
     }
     write_yaml(folder / "run.yaml", about)
     return folder
-
-
-def _reopened(source: str, manifest: Path, *, progress: Progress | None) -> Data:
-    return check(source, manifest=load_manifest(manifest), skip_bad_files=True, progress=progress).require_data()

@@ -13,8 +13,8 @@ from glocal.comparing.statistics.paired import Interval
 from glocal.comparing.statistics.several import Pair, compare_pairs
 from glocal.comparing.statistics.verdicts import Verdict
 from glocal.comparing.study import Evaluation
+from glocal.comparing.testing import require_test
 from glocal.comparing.trial import evaluate_arm, read_right
-from glocal.errors import ComparisonError
 from glocal.monitoring.eta import clock
 from glocal.picking.candidates import Candidate
 from glocal.picking.measuring.survey import Survey
@@ -235,9 +235,7 @@ def _alone(outcome: Outcome, rows: Sequence[CandidateRow]) -> str:
 def with_test(result: PickResult, opened: OpenPick) -> PickResult:
     """The result with the accuracies of the finalists on the test split; tests.csv counts each opening. ComparisonError where
     there is none."""
-    test = opened.data.test
-    if test is None:
-        raise ComparisonError(f"{opened.data.source} has no test split to open; leave --open-test out")
+    test = require_test(opened.data)
     rows = []
     for row in result.rows:
         folders = [opened.folder / Part(row.name, seed, 0, 0).folder / "run" for seed in range(len(row.accuracies))]

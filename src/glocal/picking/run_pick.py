@@ -11,10 +11,10 @@ from glocal.artifacts.environment import environment
 from glocal.artifacts.holding import held
 from glocal.artifacts.run_folder import RunFolder
 from glocal.command_line import typed_command
+from glocal.comparing.testing import require_test
 from glocal.data import check
 from glocal.data.checks.scan import Progress
 from glocal.data.options import DataOptions
-from glocal.errors import ComparisonError
 from glocal.evaluation.calibration.calibrate import calibrate_run
 from glocal.monitoring.eta import clock
 from glocal.picking.measuring.footprints import measure_in
@@ -74,8 +74,8 @@ def pick_request(
     place.check()
     data = check(source, options=options, seed=settings.seed, progress=progress).require_data()
     select(data, settings, changes)  # what cannot be picked from is refused before there is a folder
-    if settings.open_test and data.test is None:
-        raise ComparisonError(f"{data.source} has no test split to open; leave --open-test out")
+    if settings.open_test:
+        require_test(data)
     folder = start_folder(
         data,
         settings=settings,

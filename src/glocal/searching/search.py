@@ -39,6 +39,7 @@ from glocal.machine.threads import threads
 from glocal.recipes import recipe as named_recipe
 from glocal.recipes import suggest
 from glocal.recipes.schema import Recipe
+from glocal.runs.record import lasting
 from glocal.searching.level import Level, Winner
 from glocal.searching.racing.level import RacedLevel
 from glocal.searching.record import Progress, SearchRecord
@@ -105,7 +106,7 @@ def search_request(
 ) -> SearchResult:
     """`search`, with its settings as typed values."""
     started = time.monotonic()
-    settings = request.settings.model_copy(update={"space": _lasting(request.settings.space)})
+    settings = request.settings.model_copy(update={"space": _lasting_space(request.settings.space)})
     place.check()
     named = named_recipe(request.recipe) if isinstance(request.recipe, str) else request.recipe
     seed = (named or Recipe()).merged(request.changes).seed
@@ -130,7 +131,7 @@ def search_request(
         return _search_levels(search_run)
 
 
-def _lasting(space: str) -> str:
+def _lasting_space(space: str) -> str:
     """A space so that it is found from any folder."""
     return str(Path(space).resolve()) if space.endswith((".yaml", ".yml")) else space
 
@@ -142,7 +143,7 @@ def _write(
     save_manifest(data.manifest(), folder / "data.json")
     surroundings = environment()
     SearchRecord(
-        source=data.source,
+        source=lasting(data.source),
         settings=settings,
         recipe=recipe,
         device=place.device,

@@ -37,6 +37,12 @@ class TrialPlace(BaseModel):
             return self.workers
         return min(8, os.cpu_count() or 1) if pick_device(self.device).type == "cpu" else 1
 
+    def thread_count(self) -> int:
+        """Threads of torch of each worker; several workers have one each. Their number touches the last bits of a training."""
+        import torch
+
+        return torch.get_num_threads() if self.worker_count() == 1 else 1
+
     def check(self) -> None:
         """MissingPackage or TrialError now, and not after an hour, where a package or the table's server is missing."""
         remember_password(self.storage)
@@ -45,17 +51,11 @@ class TrialPlace(BaseModel):
             require_ray()
 
     def record(self) -> dict[str, Any]:
-        """What a folder must have to go on in the same place. Several workers have one thread of torch each.
-
-        The number of threads touches the last bits of a training.
-        """
-        import torch
-
-        workers = self.worker_count()
+        """What a folder must have to go on in the same place."""
         return {
             "device": self.device,
-            "workers": workers,
-            "threads": torch.get_num_threads() if workers == 1 else 1,
+            "workers": self.worker_count(),
+            "threads": self.thread_count(),
             "engine": self.engine,
             "storage": public(self.storage) if self.storage else None,
         }

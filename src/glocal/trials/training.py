@@ -22,7 +22,7 @@ from glocal.recipes.schedule import check_warmup
 from glocal.recipes.schema import Recipe
 from glocal.runs.execution import Execution
 from glocal.runs.place import Place
-from glocal.runs.record import RunRecord
+from glocal.runs.record import RunRecord, lasting
 from glocal.runs.resume import resume
 from glocal.runs.train import run_environment, start_run
 from glocal.trials.workers.liveness import exit_with_parent
@@ -45,7 +45,7 @@ class Entry:
     ) -> Self:
         """An entry on pictures that are already checked. `origin` says in run.yaml where the settings come from: "search"."""
         record = RunRecord(
-            source=data.source,
+            source=lasting(data.source),
             recipe=recipe.merged({"model": str((folder / "architecture.yaml").resolve())}),
             origins=dict.fromkeys(Recipe.model_fields, origin),
             options=DataOptions(skip_bad_files=True),

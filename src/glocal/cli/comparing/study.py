@@ -76,7 +76,7 @@ def study(
         asked = find_study(name)
         found = study_request(
             data,
-            asked.with_arms(chosen.arms.split(",")) if chosen.arms else asked,
+            asked.with_arms(asked.names_in(chosen.arms)) if chosen.arms else asked,
             settings=merge(StudySettings(), study_settings),
             changes=assignments(settings or []),
             place=merge(TrialPlace(), place),

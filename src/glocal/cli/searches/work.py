@@ -1,4 +1,4 @@
-"""The verb work: this machine joins a search, a study or a pick that was started elsewhere."""
+"""The verb work: this machine joins a search or a study that was started elsewhere."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ def work(
         float, typer.Option(help="Seconds without anything to do, after which this worker leaves.")
     ] = 600.0,
 ) -> None:
-    """Work on the trials of a search, a study or a pick that was started on another machine, until it is complete."""
+    """Work on the trials of a search or a study that was started on another machine, until it is complete."""
     from glocal.trials.workers.joining import join
 
     def echo(line: str) -> None:

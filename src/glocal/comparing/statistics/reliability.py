@@ -72,7 +72,10 @@ def reliability(right: ArrayLike) -> Reliability:
     The parts are those of a crossed analysis of variance, without what all networks have in common: that a seed or a picture is
     easier for all. The interval is that of the ratio of two mean squares, with Satterthwaite's degrees of freedom.
     """
-    x = np.asarray(right)
+    try:
+        x = np.asarray(right)
+    except ValueError:
+        raise ComparisonError("all networks need the same number of seeds, and all seeds the same pictures") from None
     if x.ndim != 3 or x.shape[0] < 3 or x.shape[1] < 2:
         raise ComparisonError(
             f"an array of shape {x.shape}: a reliability needs (networks, seeds, pictures), at least three networks and two seeds"

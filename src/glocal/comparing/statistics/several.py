@@ -37,8 +37,12 @@ def with_neighbours(arms: Iterable[str]) -> tuple[Pair, ...]:
 def checked_pairs(pairs: Iterable[Pair], arms: Iterable[str]) -> tuple[Pair, ...]:
     """The pairs, once each; ComparisonError if there are none, if one is not of two arms, or if it stands there twice."""
     given, names = tuple(pairs), list(arms)
-    if not given:
+    if len(names) < 2:
         raise ComparisonError(f"{len(names)} arm{'s' * (len(names) != 1)} to compare: give at least two")
+    if not given:
+        raise ComparisonError(
+            f"none of the arms {', '.join(names)} is compared with another: add one of their baselines"
+        )
     for pair in given:
         if unknown := set(pair) - set(names):
             raise ComparisonError(f"{min(unknown)} is none of the arms: these are {', '.join(names)}")

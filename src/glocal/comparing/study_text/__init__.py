@@ -140,7 +140,7 @@ def _model(data: Any, where: str, *, folder: Path) -> str | Architecture:
         if is_timm(data):
             return _of_timm(data, folder=folder)
         if data.endswith((".yaml", ".yml")) and (folder / data).is_file():
-            data = str(folder / data)
+            data = str((folder / data).resolve())
         architecture(data)
     except ComparisonError:
         raise
@@ -156,7 +156,7 @@ def _of_timm(text: str, *, folder: Path) -> str:
     if file is None:
         return text
     if (folder / file).is_file():
-        return f"{without_file(text)}@{folder / file}"
+        return f"{without_file(text)}@{(folder / file).resolve()}"
     find_weights(text)
     return text
 

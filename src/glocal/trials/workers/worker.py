@@ -75,7 +75,10 @@ def _heartbeats(table: Table, claim: Claim) -> Iterator[None]:
         count = 0
         while not done.wait(HEARTBEAT_S):
             count += 1
-            table.heartbeat(claim, count)
+            with contextlib.suppress(
+                GlocalError
+            ):  # the next one tries again; a table that is lost fails when the trial ends
+                table.heartbeat(claim, count)
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()

@@ -1,0 +1,47 @@
+"""The time of a budget, over all sessions of a command that is stopped and resumed."""
+
+import json
+import time
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from typing import Self
+
+from glocal.files import read_json, whole_file
+
+
+@dataclass(eq=False)
+class Clock:
+    """What is spent of a budget, infinite where there is none. A kill loses what came after the last `save`.
+
+    started: of this session, as time.monotonic() gives it. before_s: what earlier sessions spent. end_s: for what comes after
+    the last training.
+    """
+
+    path: Path
+    budget_s: float
+    started: float
+    end_s: float = 0.0
+    before_s: float = 0.0
+
+    @classmethod
+    def read(cls, path: Path, budget_s: float | None, *, started: float, end_s: float = 0.0) -> Self:
+        """The clock of a folder, with what earlier sessions left in `path`."""
+        before_s = float(read_json(path)["spent_s"]) if path.is_file() else 0.0
+        return cls(path, inf if budget_s is None else budget_s, started, end_s, before_s)
+
+    @property
+    def spent_s(self) -> float:
+        """Since the first session started, without the breaks between sessions."""
+        return self.before_s + time.monotonic() - self.started
+
+    @property
+    def left_s(self) -> float:
+        """For trainings; what comes after them is taken off."""
+        return self.budget_s - self.spent_s - self.end_s
+
+    def save(self) -> None:
+        """Notes the time spent, where there is a budget."""
+        if self.budget_s < inf:
+            with whole_file(self.path) as file:
+                file.write(json.dumps({"spent_s": self.spent_s}).encode())
