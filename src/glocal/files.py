@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -26,7 +27,7 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
     Its rights are those of any new file (0644 under the usual umask), so that others can read what a colleague trained.
     """
     path = Path(path)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # as `is_part` knows it
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "xb") as file:
@@ -40,6 +41,11 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def is_part(name: str) -> bool:
+    """Whether a file of this name is one that `whole_file` was writing when its process was killed."""
+    return re.fullmatch(r"\..+\.[0-9a-f]{8}", name) is not None
 
 
 @contextlib.contextmanager

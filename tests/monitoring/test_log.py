@@ -199,7 +199,7 @@ def test_a_resumed_run_knows_its_best_epoch_and_forgets_those_that_are_done_anew
     rows = [dict.fromkeys(COLUMNS, 0.0) | {"epoch": i, "step": 30 * i + 30, "val_top1": 0.9 + i / 20} for i in (0, 1)]
     RunFolder(tmp_path).write_metrics(rows)
     printed = console(terminal=False)
-    with Log(RunFolder(tmp_path), epochs=3, val_size=10, console=printed, start=40) as log:
+    with Log(RunFolder(tmp_path), epochs=3, val_size=10, console=printed, start=40, rows=rows[:1]) as log:
         train(log, epochs=1, scores=replace(SCORES, top1=0.8))
         train(log, epochs=1, scores=replace(SCORES, top1=0.92))
     assert [" best " in line for line in printed.file.getvalue().splitlines()] == [False, True]

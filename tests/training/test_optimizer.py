@@ -74,13 +74,15 @@ def test_each_optimiser_overfits_a_batch(opt, lr):
     assert (network(x).argmax(1) == y).float().mean() > 0.95
 
 
-@pytest.mark.parametrize("name", ["coatnet_0", "coatnet_rmlp_nano_rw_224"])
+@pytest.mark.parametrize("name", ["coatnet_0", "coatnet_rmlp_nano_rw_224", "swin_tiny"])
 @pytest.mark.parametrize("exempt", ["vectors", "vectors and positions", "nothing"])
 def test_biases_of_offsets_and_what_makes_them_decay_only_where_all_does(name, exempt):
     network = weightless(name)
     _, spared = split(network, exempt)
     offsets = [
-        p for key, p in network.named_parameters() if key.endswith("table") or ".inner." in key or ".outer." in key
+        p
+        for key, p in network.named_parameters()
+        if key.endswith(("table", ".offsets")) or ".inner." in key or ".outer." in key
     ]
     assert offsets
     assert all((id(p) in spared) == (exempt != "nothing") for p in offsets)

@@ -11,6 +11,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
+from glocal.artifacts.environment import installed_version
 from glocal.caches import usage
 from glocal.machine.device import autocasts, pick_device
 
@@ -53,8 +54,8 @@ def diagnose() -> Diagnosis:
     requirements = [Requirement(text) for text in metadata.requires("glocal") or ()]
     needed = [r for r in requirements if r.marker is None]
     extras = [r for r in requirements if r.marker is not None]
-    packages = {r.name: _version(r.name) or "not installed" for r in needed}
-    packages |= {r.name: version for r in extras if (version := _version(r.name))}
+    packages = {r.name: installed_version(r.name) or "not installed" for r in needed}
+    packages |= {r.name: version for r in extras if (version := installed_version(r.name))}
     caches = {
         each.cache.name: f"{each.files:,} files, {each.size_bytes / 2**20:,.1f} MiB in {each.folder}"
         for each in usage()
@@ -78,18 +79,11 @@ def _device_name(kind: str) -> str:
     return kind
 
 
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
 def _missing(needed: list[Requirement], extras: list[Requirement]) -> list[str]:
     """Packages that are missing or too old, torchvision that does not fit torch, and extras that are not installed."""
     lines = []
     for requirement in needed:
-        version = _version(requirement.name)
+        version = installed_version(requirement.name)
         if version is None:
             lines.append(f"{requirement.name} is needed: pip install '{requirement}'")
         elif not requirement.specifier.contains(version, prereleases=True):
@@ -104,7 +98,7 @@ def _missing(needed: list[Requirement], extras: list[Requirement]) -> list[str]:
     by_extra: dict[str, list[str]] = {}
     for requirement in extras:
         extra = str(requirement.marker).partition("extra ==")[2].strip(" '\"")
-        if extra != "dev" and _version(requirement.name) is None:
+        if extra != "dev" and installed_version(requirement.name) is None:
             by_extra.setdefault(extra, []).append(requirement.name)
     for extra, names in by_extra.items():
         lines.append(f"extra {extra} is not installed ({', '.join(names)}): pip install 'glocal[{extra}]'")

@@ -13,7 +13,7 @@ def environment() -> dict[str, Any]:
     from glocal.net.timing.latency import processor
 
     names = ("glocal", "torch", "torchvision", "timm", "numpy", "pillow", "scikit-learn")
-    versions = {name: _version(name) for name in names}
+    versions = {name: installed_version(name) for name in names}
     return {
         "python": platform.python_version(),
         "versions": versions,
@@ -24,7 +24,8 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _version(name: str) -> str | None:
+def installed_version(name: str) -> str | None:
+    """Of a package; None where it is not installed."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

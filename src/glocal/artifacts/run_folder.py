@@ -20,6 +20,7 @@ held                locked by the process that writes the folder
 
 import csv
 import hashlib
+import io
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ from typing import Any
 from glocal.artifacts.manifests import load_manifest, save_manifest
 from glocal.data import Manifest
 from glocal.errors import GlocalError, RunError
-from glocal.files import read_yaml, reason_of, whole_file, write_yaml
+from glocal.files import is_part, read_yaml, reason_of, whole_file, write_yaml
 from glocal.weights.networks.any_network import AnyArchitecture, from_plain, to_plain
 
 COLUMNS = (
@@ -106,8 +107,8 @@ class RunFolder:
     def sweep(self) -> None:
         """Removes the parts of files that a killed process was writing."""
         for part in self.path.rglob(".*"):
-            if part.is_file():
-                part.unlink()
+            if is_part(part.name) and part.is_file():
+                part.unlink(missing_ok=True)
 
     def manifest(self) -> Manifest:
         """The splits that the run was started with; RunError where data.json is not whole."""
@@ -150,13 +151,14 @@ class RunFolder:
     def count_test(self, row: Mapping[str, Any]) -> int:
         """Adds an evaluation on the test split to tests.csv; returns how many there have been."""
         path = self.path / "tests.csv"
-        is_new = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, ("when", *row))
-            if is_new:
-                writer.writeheader()
-            writer.writerow({"when": time.strftime("%Y-%m-%dT%H:%M:%S"), **row})
-        return len(path.read_text().splitlines()) - 1
+        text = io.StringIO(path.read_text(encoding="utf-8") if path.exists() else "", newline="")
+        writer = csv.DictWriter(text, ("when", *row))
+        if not text.seek(0, io.SEEK_END):
+            writer.writeheader()
+        writer.writerow({"when": time.strftime("%Y-%m-%dT%H:%M:%S"), **row})
+        with whole_file(path) as file:
+            file.write(text.getvalue().encode())
+        return len(text.getvalue().splitlines()) - 1
 
 
 def _digest(architecture: AnyArchitecture) -> str:

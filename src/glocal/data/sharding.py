@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from glocal.data import heif
 from glocal.data.checks.scan import Progress, digest
 from glocal.data.dataset import Data, Split
 from glocal.data.manifest import Row, labels_of
@@ -156,6 +157,8 @@ def _picture(split: Split, i: int, resize: int | None) -> tuple[str, bytes, bool
         raise DataError(f"{split.store}: {row.path}: {error}") from None
     if digest(data) != row.digest:
         raise DataError(f"{split.store}: {row.path}: has changed since it was checked; start again")
+    if heif.is_heif(data):
+        heif.register()
     with Image.open(io.BytesIO(data)) as image:
         kind, short = image.format or "", min(image.size)
     if resize is None or short <= resize:

@@ -138,8 +138,8 @@ class Machine:
                 self.gathered(None)
 
     def level_buffers(self, network: nn.Module) -> None:
-        """Gives all processes the running statistics of the main one. DDP does this itself in each step."""
-        if self.sharded:
+        """Gives all processes the running statistics of the main one, whose weights are saved."""
+        if self.processes > 1:
             for buffer in network.buffers():
                 dist.broadcast(buffer, src=0)
 

@@ -8,7 +8,7 @@ import contextlib
 import csv
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -38,6 +38,7 @@ class Log:
     run: its folder, which gets warnings.csv, predictions.csv (of the best epoch), plots/ and events/.
     console: where lines are printed; None prints none.
     start: the steps that were done when the run was resumed.
+    rows: the rows of metrics.csv of the epochs that were done then, in full precision.
     val: the validation pictures, for plots/wrong.png.
     device: where the run computes; the display shows the memory of a GPU.
     mlflow: an MLflow store.
@@ -51,13 +52,13 @@ class Log:
         val_size: int,
         console: Console | None,
         start: int = 0,
+        rows: Sequence[Mapping[str, float]] = (),
         val: Split | None = None,
         device: torch.device | None = None,
         mlflow: str | None = None,
     ) -> None:
         self.epochs, self.console = epochs, console if run else None
         self._run, self._val, self._val_size, self._device = run, val, val_size, device
-        rows = [row for row in run.metrics() if row["step"] <= start] if run else []
         self._chiefs = [
             row.get("val_map", row["val_top1"]) for row in rows
         ]  # what chooses the best epoch, of each epoch

@@ -130,8 +130,9 @@ def _harmonic_cosine(r: Recipe, step: int, steps_per_epoch: int) -> float:
     """lr / (warmup - e), then a cosine over the rest (Compact Transformers, examples/main.py)."""
     e = step // steps_per_epoch
     if e < r.warmup_epochs:
-        return r.lr / (r.warmup_epochs - e)
-    return r.lr * _half_cosine(min(1.0, (e - r.warmup_epochs) / (r.epochs - r.warmup_epochs)))
+        return r.lr / max(1, r.warmup_epochs - e)
+    done = (e - r.warmup_epochs) / max(1, r.epochs - r.warmup_epochs)
+    return r.lr * _half_cosine(min(1.0, done))
 
 
 def _timm_step(r: Recipe, step: int, steps_per_epoch: int) -> float:

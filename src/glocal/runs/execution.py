@@ -17,6 +17,7 @@ from glocal.machine.processes import Machine
 from glocal.machine.signals import Stop
 from glocal.monitoring.announce import announce
 from glocal.monitoring.log import Log
+from glocal.net.saving.tensor_files import read_meta
 from glocal.runs.record import RunRecord
 from glocal.runs.run import Run
 from glocal.runs.starting_point import StartingPoint, normalisation_mismatch
@@ -25,7 +26,6 @@ from glocal.training.freezing import describe_freezing
 from glocal.training.loop import Job, fit
 from glocal.training.state import State
 from glocal.weights import AnyArchitecture, Loaded
-from glocal.weights.files import read
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class Execution:
             val=data.val,
             console=console,
             start=state.step,
+            rows=state.rows,
             device=machine.device,
             mlflow=record.place.mlflow,
         )
@@ -108,7 +109,7 @@ class Execution:
 
 def finished_run(run: RunFolder, data: Data, arch: AnyArchitecture, *, start: StartingPoint, machine: Machine) -> Run:
     """The result of a run that has been trained to its end."""
-    best = read(run.weights("best")).meta["notes"]
+    best = read_meta(run.weights("best"))["notes"]
     return Run(
         folder=run.path,
         architecture=arch,

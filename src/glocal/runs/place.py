@@ -1,13 +1,15 @@
 """Where a run computes and where its files are written: device, processes, folder. None of it is part of the recipe."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from glocal.errors import RecipeError
-from glocal.machine.processes import Machine
 from glocal.settings import STRICT, Flag
+
+if TYPE_CHECKING:
+    from glocal.machine.processes import Machine
 
 Parallel = Literal["ddp", "fsdp"]
 
@@ -36,8 +38,10 @@ class Place(BaseModel):
         Flag("MLflow store that gets the metrics: a folder, or a server's address.", env="MLFLOW_TRACKING_URI"),
     ] = None
 
-    def machine(self) -> Machine:
+    def machine(self) -> "Machine":
         """This process, alone or one of those that torchrun started. RecipeError for a device that the machine does not have."""
+        from glocal.machine.processes import Machine
+
         machine = Machine.start(
             self.device, parallel=self.parallel, workers=self.workers, checkpoint_s=self.checkpoint_s
         )

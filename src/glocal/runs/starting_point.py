@@ -32,10 +32,12 @@ def weights_record(recipe: Recipe) -> dict[str, Any] | None:
 
 def with_lasting_paths(recipe: Recipe) -> Recipe:
     """The recipe with absolute paths of its files, so that a run can be resumed from any folder."""
-    paths = {name: getattr(recipe, name) for name in ("weights", "head_rows")}
-    changes = {k: str(Path(v).resolve()) for k, v in paths.items() if v is not None and Path(v).exists()}
-    if recipe.weights and (file := weights_file(recipe.weights)):
-        changes["weights"] = f"{without_file(recipe.weights)}@{file.resolve()}"
+    paths = {name: getattr(recipe, name) for name in ("weights", "head_rows", "teacher")}
+    given = {name: value for name, value in paths.items() if value}
+    changes = {name: str(Path(value).resolve()) for name, value in given.items() if Path(value).exists()}
+    for name, value in given.items():
+        if file := weights_file(value):
+            changes[name] = f"{without_file(value)}@{file.resolve()}"
     return recipe.merged(changes)
 
 

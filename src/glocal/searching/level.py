@@ -112,6 +112,7 @@ class Level:
             val_size=len(val),
             console=search.console,
             start=state.step,
+            rows=state.rows,
             device=search.machine.device,
         )
         with Stop().listening() as stop, log:

@@ -15,7 +15,8 @@ from glocal.weights.networks.timm_network import TimmNetwork
 
 def learning(network: AnyNetwork, recipe: Recipe, epoch: int) -> list[nn.Parameter]:
     """The parameters that learn in an epoch, counted from 0. They learn in all later epochs too."""
-    return [p for part in sections(network)[: _number_learning(network, recipe, epoch)] for p in part.parameters]
+    parts = sections(network)
+    return [p for part in parts[: _number_learning(recipe, epoch, every=len(parts))] for p in part.parameters]
 
 
 def freeze(network: AnyNetwork, recipe: Recipe, epoch: int) -> bool:
@@ -26,8 +27,9 @@ def freeze(network: AnyNetwork, recipe: Recipe, epoch: int) -> bool:
     """
     network.train()
     changed = False
-    n = _number_learning(network, recipe, epoch)
-    for i, part in enumerate(sections(network)):
+    parts = sections(network)
+    n = _number_learning(recipe, epoch, every=len(parts))
+    for i, part in enumerate(parts):
         for module in part.modules:
             module.train(i < n)
         for p in part.parameters:
@@ -60,8 +62,8 @@ def sections(network: AnyNetwork) -> list[Section]:
 def describe_freezing(network: AnyNetwork, recipe: Recipe) -> str:
     """The plan as a sentence, with epochs counted from 1; empty where everything learns from the start."""
     last = recipe.total_epochs - 1
-    counts = [_number_learning(network, recipe, epoch) for epoch in range(last + 1)]
     every = len(sections(network))
+    counts = [_number_learning(recipe, epoch, every=every) for epoch in range(last + 1)]
     if counts[0] == every:
         return ""
     if counts[last] == 1:
@@ -72,9 +74,8 @@ def describe_freezing(network: AnyNetwork, recipe: Recipe) -> str:
     return f"what learns: {', '.join([*steps, end])}"
 
 
-def _number_learning(network: AnyNetwork, recipe: Recipe, epoch: int) -> int:
-    """How many parts learn in an epoch, counted from the top."""
-    every = len(sections(network))
+def _number_learning(recipe: Recipe, epoch: int, *, every: int) -> int:
+    """How many of the parts learn in an epoch, counted from the top."""
     if recipe.frozen_epochs == "all" or epoch < recipe.frozen_epochs:
         return 1
     if not recipe.unfreeze_every:

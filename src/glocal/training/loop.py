@@ -75,6 +75,7 @@ def fit(state: State, job: Job) -> None:
         epoch, start = divmod(state.step, steps)
         state.loss_sum *= start > 0
         lr, images_per_s = train_epoch(state, job, epoch=epoch, start=start, steps=steps)
+        state.require_finite(job.run.state, job.machine)
         scores = _validate(state, job)
         state.count_time()
         row = epoch_row(state, scores, epoch=epoch, steps=steps, lr=lr, images_per_s=images_per_s)

@@ -8,7 +8,7 @@ from torch import nn
 
 from glocal.design import Architecture
 from glocal.families.convnext import ConvNeXtBlock
-from glocal.net.attention import LogRelativeAttention, RelativeAttention
+from glocal.net.attention import Attention
 from glocal.net.layers import ClassToken, Position, VarianceNorm
 from glocal.recipes.optimizers import entry_of
 from glocal.recipes.schema import Recipe
@@ -113,7 +113,5 @@ def _not_for_muon(network: AnyNetwork) -> Iterator[int]:
 
 def _of_offsets(module: nn.Module) -> Iterator[nn.Parameter]:
     """The parameters of a layer's biases of offsets."""
-    if isinstance(module, RelativeAttention):
-        yield module.table
-    if isinstance(module, LogRelativeAttention):
-        yield from (*module.inner.parameters(), *module.outer.parameters())
+    if isinstance(module, Attention):
+        yield from (module.get_parameter(name) for name in module.of_offsets)

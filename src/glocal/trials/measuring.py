@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from glocal.machine.threads import threads as number_of_threads
+from glocal.net.timing.latency import wait_for
 from glocal.weights import AnyArchitecture, build_network
 
 
@@ -63,7 +64,6 @@ def _median_seconds(call: Callable[[], object], device: torch.device) -> float:
     for _ in range(4):
         started = time.perf_counter()
         call()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        wait_for(device)
         times.append(time.perf_counter() - started)
     return statistics.median(times[1:])

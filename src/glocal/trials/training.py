@@ -18,6 +18,7 @@ from glocal.errors import TrialError
 from glocal.evaluation.scores import Scores
 from glocal.machine.processes import Machine
 from glocal.machine.threads import threads as number_of_threads
+from glocal.net.saving.tensor_files import read_meta
 from glocal.recipes.schedule import check_warmup
 from glocal.recipes.schema import Recipe
 from glocal.runs.execution import Execution
@@ -27,7 +28,6 @@ from glocal.runs.resume import resume
 from glocal.runs.train import run_environment, start_run
 from glocal.trials.workers.liveness import exit_with_parent
 from glocal.weights import AnyArchitecture
-from glocal.weights.files import read
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +133,7 @@ def finished(folder: Path, recipe: Recipe) -> Trained | None:
     run = RunFolder(folder)
     if len(run.metrics()) < recipe.total_epochs or not run.state.exists():
         return None
-    return Trained(folder, Scores.from_json(read(run.weights("best")).meta["notes"]["val"]))
+    return Trained(folder, Scores.from_json(read_meta(run.weights("best"))["notes"]["val"]))
 
 
 def _in_this_process(entries: Sequence[Entry], left: Sequence[int], *, threads: int) -> Iterator[tuple[int, Trained]]:

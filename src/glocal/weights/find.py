@@ -43,7 +43,7 @@ def find_weights(source: str | Path, *, echo: Echo = lambda line: None) -> Path:
     another URL that fsspec reads, kept whole in `cache_folder("weights")`; `hf:OWNER/REPO[/FILE]`, kept in the hub's own
     cache; `timm:NAME[.TAG]`, timm's pretrained weights of a network of ours; `timm:NAME@FILE`, a file with weights of a network
     of timm. A second call with the same source fetches
-    nothing. `tell` gets a line, with the size, before a download.
+    nothing. `echo` gets a line, with the size, before a download.
     """
     text = public_url(str(source))
     if (named := weights_file(text)) is not None:

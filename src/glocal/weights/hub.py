@@ -17,7 +17,7 @@ from glocal.intervals import wilson
 from glocal.net import Network
 from glocal.net.saving.hub import CARD, CONFIG, WEIGHTS, Description, config
 from glocal.net.saving.model_card import Result
-from glocal.net.saving.tensor_files import read_described, write_safetensors
+from glocal.net.saving.tensor_files import read_meta, write_safetensors
 from glocal.weights.find import find_weights
 from glocal.weights.networks.any_network import AnyNetwork
 from glocal.weights.networks.model_files import Model, load_model
@@ -111,7 +111,7 @@ def _network_and_results(
         return _of_design_space(network), {}, ()
     file = find_weights(source, echo=echo)
     network = _of_design_space(load_model(file).network)
-    notes = read_described(file)[1].get("notes", {})
+    notes = read_meta(file).get("notes", {})
     return network, notes, (*_validated(notes), *_tested(Path(source) / "tests.csv", file.name))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from glocal.design import Architecture, adapt
 from glocal.errors import ArchitectureError
 from glocal.families import architecture
-from glocal.weights.files import read
+from glocal.net.saving.tensor_files import read_meta
 from glocal.weights.find import card_of_file, find_weights, timm_card
 from glocal.weights.networks.any_network import from_plain
 from glocal.weights.networks.timm_architecture import weights_file, without_file
@@ -27,7 +27,7 @@ def pretrained_settings(weights: str | Path) -> dict[str, Any]:
         size = tuple(card.preprocess["size"])
         return {"model": card.architecture, "img_size": size, **_preprocessing(card.preprocess)}
     file = find_weights(weights)
-    meta = read(file).meta
+    meta = read_meta(file)
     found = _preprocessing(meta.get("preprocess") or {})
     if description := meta.get("architecture"):
         arch = from_plain(description)
@@ -49,7 +49,7 @@ def pretrained_settings(weights: str | Path) -> dict[str, Any]:
 
 def _of_timm_file(weights: str) -> dict[str, Any]:
     """The picture size and preprocessing of `timm:NAME@FILE`: those that the file says, or else timm's of that network."""
-    said = read(find_weights(weights)).meta.get("preprocess") or card_of_file(weights).preprocess
+    said = read_meta(find_weights(weights)).get("preprocess") or card_of_file(weights).preprocess
     return {"img_size": tuple(said["size"]), **_preprocessing(said)} if said else {}
 
 

@@ -57,7 +57,7 @@ def read_described(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def saved_architecture(path: Path) -> Architecture:
     """The architecture in a file of ours, whose tensors are not read; WeightError for any other file."""
     arch = None
-    if said := _read(path, tensors=False)[1].get("architecture"):
+    if said := read_meta(path).get("architecture"):
         try:
             arch = load(said, vocabulary())
         except ArchitectureError as error:
@@ -72,6 +72,11 @@ def saved_architecture(path: Path) -> Architecture:
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors of any safetensors file, on the CPU, and what glocal wrote beside them. WeightError for any other bytes."""
     return _read(path, tensors=True)
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """What glocal wrote beside the tensors of a file, which are not read; nothing for a foreign file. WeightError as above."""
+    return _read(path, tensors=False)[1]
 
 
 def _read(path: Path, *, tensors: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -81,17 +81,19 @@ def measure_calls(
 
 
 def _timed(call: Callable[[], object], device: torch.device, clock: Callable[[], float]) -> float:
-    _wait(device)
+    wait_for(device)
     start = clock()
     call()
-    _wait(device)
+    wait_for(device)
     return clock() - start
 
 
-def _wait(device: torch.device) -> None:
+def wait_for(device: torch.device) -> None:
     """Returns when everything that was asked of a GPU is done."""
     if device.type == "cuda":
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def device_name(device: torch.device) -> str:

@@ -4,7 +4,6 @@ The whole network is measured by `latency`; how near the sum comes to it is told
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from glocal.design import Architecture, Grid, Part, Shape, Tokens, parts, python
 from glocal.design.cost import part_cost
 from glocal.design.span import reach
 from glocal.errors import SearchError
+from glocal.files import whole_file
 from glocal.net.init import initialised
 from glocal.net.layout import laid_out, leaves_channels_last
 from glocal.net.timing.latency import device_name, measure_calls
@@ -130,10 +130,8 @@ class LatencyTable:
         if self.path is None:
             return
         rows = [dict(zip(COLUMNS, (*each, ms), strict=True)) for each, ms in self._ms.items()]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        new = self.path.with_name(self.path.name + ".new")
-        new.write_text(json.dumps({"setting": asdict(self.setting), "parts": rows}, indent=1))
-        os.replace(new, self.path)
+        with whole_file(self.path) as file:
+            file.write(json.dumps({"setting": asdict(self.setting), "parts": rows}, indent=1).encode())
 
 
 def latency(arch: Architecture, table: LatencyTable) -> float:

@@ -2,8 +2,8 @@
 
 import csv
 import hashlib
+import io
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from glocal.design.limits import COSTS
 from glocal.design.space import Answers, questions_by_name
 from glocal.design.text import dump
 from glocal.errors import GlocalError, SearchError
+from glocal.files import whole_file
 from glocal.searching.candidates.candidate import Candidate, Evaluated, format_answers
 from glocal.searching.candidates.methods import Strategy
 from glocal.trials.table import Table
@@ -125,17 +126,17 @@ class EvaluateCandidates:
 
 def write_csv(path: str | Path, level: str, evaluated: Iterable[Candidate]) -> None:
     """Writes candidates.csv: a row for each candidate, with `COLUMNS`."""
-    beside = Path(f"{path}.part")
-    with beside.open("w", newline="") as file:
-        rows = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
-        rows.writeheader()
-        for c in evaluated:
-            cells = {
-                **asdict(c),
-                "level": level,
-                "answers": format_answers(c.answers),
-                "parents": "|".join(map(format_answers, c.parents)),
-                **c.costs,
-            }
-            rows.writerow({name: cell for name, cell in cells.items() if name in COLUMNS})
-    os.replace(beside, path)
+    text = io.StringIO(newline="")
+    rows = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    rows.writeheader()
+    for c in evaluated:
+        cells = {
+            **asdict(c),
+            "level": level,
+            "answers": format_answers(c.answers),
+            "parents": "|".join(map(format_answers, c.parents)),
+            **c.costs,
+        }
+        rows.writerow({name: cell for name, cell in cells.items() if name in COLUMNS})
+    with whole_file(path) as file:
+        file.write(text.getvalue().encode())
