@@ -12,6 +12,8 @@ import pytest
 from rich.console import Console
 
 from glocal.artifacts.run_folder import COLUMNS, RunFolder
+from glocal.data import Split
+from glocal.data.manifest import Row
 from glocal.errors import Stopped
 from glocal.evaluation.predictions import Predictions
 from glocal.evaluation.scores import Mistake, Scores
@@ -20,6 +22,7 @@ from glocal.monitoring import log as module
 from glocal.monitoring.display import spark
 from glocal.monitoring.log import Log
 
+VAL = Split("val", np.zeros(10, np.int64), tuple(Row(f"{i}.png", 0, 0, "") for i in range(10)), None, None)
 WRONG = Mistake("val/dog/7.jpg", "dog", "cat", 0.97)
 PREDICTIONS = Predictions(("cat", "dog"), ("a", "b"), np.array([0, 1]), np.array([0, 0]), np.array([0.6, 0.97]))
 SCORES = Scores(10, 0.5, 0.6, 1.0, 0.6, (0.3, 0.8), {}, 0.5, WRONG, predictions=PREDICTIONS)
@@ -85,7 +88,7 @@ def warnings_of(path):
 
 def test_where_there_is_no_terminal_an_epoch_is_a_plain_line_and_a_warning_one_more(tmp_path, tracker):
     printed = console(terminal=False)
-    with Log(RunFolder(tmp_path), epochs=2, val_size=10, console=printed) as log:
+    with Log(RunFolder(tmp_path), epochs=2, val=VAL, console=printed) as log:
         train(log, spike=45, waited_s=0.0)
     lines = printed.file.getvalue().splitlines()
     assert lines[:3] == [
@@ -100,7 +103,7 @@ def test_where_there_is_no_terminal_an_epoch_is_a_plain_line_and_a_warning_one_m
 def test_a_terminal_shows_bar_numbers_trend_and_the_newest_warning(tmp_path, tracker, monkeypatch):
     monkeypatch.delenv("CI", raising=False)
     printed, seen = console(terminal=True, no_color=True), console(terminal=False)
-    with Log(RunFolder(tmp_path), epochs=4, val_size=10, console=printed) as log:
+    with Log(RunFolder(tmp_path), epochs=4, val=VAL, console=printed) as log:
         train(log, spike=45, grad_norm=1.25, waited_s=0.0)
         train(log, epochs=1, scores=replace(SCORES, top1=0.7))
         log.step(epoch=3, done=10, of=30, loss=2.0, lr=0.1, images=8, grad_norm=1.25, waited_s=0.0)
@@ -123,14 +126,14 @@ def test_a_terminal_shows_bar_numbers_trend_and_the_newest_warning(tmp_path, tra
 def test_on_a_build_server_no_bar_is_drawn_even_on_a_terminal(tmp_path, tracker, monkeypatch):
     monkeypatch.setenv("CI", "true")
     printed = console(terminal=True)
-    with Log(RunFolder(tmp_path), epochs=2, val_size=10, console=printed) as log:
+    with Log(RunFolder(tmp_path), epochs=2, val=VAL, console=printed) as log:
         train(log)
     assert "━" not in printed.file.getvalue()
     assert "epoch   2/2" in printed.file.getvalue()
 
 
 def test_without_a_console_nothing_is_printed_and_everything_is_saved(tmp_path, tracker, capsys, drawn):
-    with Log(RunFolder(tmp_path), epochs=2, val_size=10, console=None) as log:
+    with Log(RunFolder(tmp_path), epochs=2, val=VAL, console=None) as log:
         train(log, spike=45)
     assert capsys.readouterr() == ("", "")
     assert warnings_of(tmp_path) == [("1", "45", "loss")]
@@ -141,7 +144,7 @@ def test_without_a_console_nothing_is_printed_and_everything_is_saved(tmp_path, 
 def test_a_process_that_is_not_the_main_one_prints_and_writes_nothing(tmp_path, monkeypatch, drawn):
     monkeypatch.chdir(tmp_path)
     printed = console(terminal=True)
-    with Log(None, epochs=2, val_size=10, console=printed) as log:
+    with Log(None, epochs=2, val=VAL, console=printed) as log:
         train(log, spike=45)
     assert printed.file.getvalue() == ""
     assert not drawn
@@ -150,7 +153,7 @@ def test_a_process_that_is_not_the_main_one_prints_and_writes_nothing(tmp_path, 
 
 def test_of_many_warnings_of_a_kind_ten_are_printed_and_all_are_saved(tmp_path, tracker):
     printed = console(terminal=False)
-    with Log(RunFolder(tmp_path), epochs=1, val_size=10, console=printed) as log:
+    with Log(RunFolder(tmp_path), epochs=1, val=VAL, console=printed) as log:
         for i in range(25):
             log.alert("picture", f"{i}.jpg was read at the second attempt")
     assert printed.file.getvalue().count("second attempt") == 10
@@ -159,7 +162,7 @@ def test_of_many_warnings_of_a_kind_ten_are_printed_and_all_are_saved(tmp_path, 
 
 
 def test_curves_of_steps_have_fifty_points_an_epoch_at_most(tmp_path, tracker):
-    with Log(RunFolder(tmp_path), epochs=1, val_size=10, console=None) as log:
+    with Log(RunFolder(tmp_path), epochs=1, val=VAL, console=None) as log:
         train(log, epochs=1, steps=200)
     assert [step for step, _ in tracker.steps] == list(range(4, 201, 4))
     assert tracker.steps[0][1].keys() == {"loss", "lr", "images_per_s"}
@@ -172,7 +175,7 @@ def test_curves_of_steps_have_fifty_points_an_epoch_at_most(tmp_path, tracker):
 )
 def test_trackers_get_the_end_of_a_run_and_plots_are_drawn_however_it_ended(tmp_path, tracker, drawn, error, status):
     def ends():
-        with Log(RunFolder(tmp_path), epochs=1, val_size=10, console=None):
+        with Log(RunFolder(tmp_path), epochs=1, val=VAL, console=None):
             if error:
                 raise error
 
@@ -189,7 +192,7 @@ def test_neither_a_tracker_nor_a_figure_that_fails_ends_a_run(tmp_path, tracker,
     tracker.broken = True
     monkeypatch.setattr(module.plots, "draw", lambda *_, **__: 1 / 0)
     printed = console(terminal=False)
-    with Log(RunFolder(tmp_path), epochs=1, val_size=10, console=printed) as log:
+    with Log(RunFolder(tmp_path), epochs=1, val=VAL, console=printed) as log:
         train(log, epochs=1)
     assert warnings_of(tmp_path) == [("0", "1", "tracker"), ("0", "30", "plots")]
     assert "ConnectionError: no answer" in printed.file.getvalue()
@@ -199,7 +202,7 @@ def test_a_resumed_run_knows_its_best_epoch_and_forgets_those_that_are_done_anew
     rows = [dict.fromkeys(COLUMNS, 0.0) | {"epoch": i, "step": 30 * i + 30, "val_top1": 0.9 + i / 20} for i in (0, 1)]
     RunFolder(tmp_path).write_metrics(rows)
     printed = console(terminal=False)
-    with Log(RunFolder(tmp_path), epochs=3, val_size=10, console=printed, start=40, rows=rows[:1]) as log:
+    with Log(RunFolder(tmp_path), epochs=3, val=VAL, console=printed, start=40, rows=rows[:1]) as log:
         train(log, epochs=1, scores=replace(SCORES, top1=0.8))
         train(log, epochs=1, scores=replace(SCORES, top1=0.92))
     assert [" best " in line for line in printed.file.getvalue().splitlines()] == [False, True]

@@ -105,7 +105,7 @@ machine.gathered(None)
 torch.manual_seed(0)
 supernet, paths, preprocess = Supernet(space_16, sharing=sharing), UniformPaths(space_16, seed=0), settings.preprocess((16, 16))
 evaluator = PathEvaluator(supernet, *(CachedSplit.of(split, preprocess) for split in (data.val, calibration(data, 32, seed=0))))
-log = Log(run if machine.main else None, epochs=3, val_size=len(data.val), console=None)
+log = Log(run if machine.main else None, epochs=3, val=data.val, console=None)
 with Stop().listening() as stop, log:
     job = Job(data, settings, preprocess, machine, run, log, stop, paths=trained_paths(supernet, paths))
     state = start(supernet, settings, machine=machine, run=run)

@@ -36,10 +36,10 @@ class Log:
     """The log of a run, in its main process. In other processes `run` is None, and nothing is printed or written.
 
     run: its folder, which gets warnings.csv, predictions.csv (of the best epoch), plots/ and events/.
+    val: the validation pictures; plots/wrong.png shows mistakes on them.
     console: where lines are printed; None prints none.
     start: the steps that were done when the run was resumed.
     rows: the rows of metrics.csv of the epochs that were done then, in full precision.
-    val: the validation pictures, for plots/wrong.png.
     device: where the run computes; the display shows the memory of a GPU.
     mlflow: an MLflow store.
     """
@@ -49,22 +49,21 @@ class Log:
         run: RunFolder | None,
         *,
         epochs: int,
-        val_size: int,
+        val: Split,
         console: Console | None,
         start: int = 0,
         rows: Sequence[Mapping[str, float]] = (),
-        val: Split | None = None,
         device: torch.device | None = None,
         mlflow: str | None = None,
     ) -> None:
         self.epochs, self.console = epochs, console if run else None
-        self._run, self._val, self._val_size, self._device = run, val, val_size, device
+        self._run, self._val, self._device = run, val, device
         self._chiefs = [
             row.get("val_map", row["val_top1"]) for row in rows
         ]  # what chooses the best epoch, of each epoch
         self._alerts = Alerts([row["val_loss"] for row in rows])
         self._trackers = trackers(run, start=start, mlflow=mlflow) if run else []
-        self._eta = Eta(time.monotonic(), epochs=epochs, val_size=val_size)
+        self._eta = Eta(time.monotonic(), epochs=epochs, val_size=len(val))
         self._predictions: Predictions | None = None  # of the best epoch, where it was validated in this process
         self._epoch, self._step = 0, start
         self._numbers: dict[str, float] = {}  # of the newest step
@@ -226,14 +225,14 @@ class Log:
 
     def _draw_curves(self) -> None:
         assert self._run
-        plots.draw_curves(self._run, val_size=self._val_size)
+        plots.draw_curves(self._run, val_size=len(self._val))
 
     def _draw(self) -> None:
         assert self._run
         path = self._run.path / "predictions.csv"
         if self._predictions is None and path.exists():  # of an epoch before the run was resumed
             self._predictions = Predictions.read(path, self._run.manifest().classes)
-        plots.draw(self._run, self._predictions, val=self._val, val_size=self._val_size)
+        plots.draw(self._run, self._predictions, val=self._val)
 
 
 def _append(path: Path, row: tuple[int, int, str, str]) -> None:

@@ -39,13 +39,12 @@ MOST_CLASSES = 100  # most classes of a matrix that can be read
 PAIRS, MISTAKES = 30, 16
 
 
-def draw(run: RunFolder, predictions: Predictions | None, *, val: Split | None, val_size: int) -> None:
-    """All figures for which there is something to draw; wrong.png where the pictures of `val` are given."""
-    draw_curves(run, val_size=val_size)
+def draw(run: RunFolder, predictions: Predictions | None, *, val: Split) -> None:
+    """All figures for which there is something to draw."""
+    draw_curves(run, val_size=len(val))
     if predictions is not None:
         draw_confusion(run, predictions)
-        if val is not None:
-            draw_wrong(run, predictions, val)
+        draw_wrong(run, predictions, val)
 
 
 def draw_curves(run: RunFolder, *, val_size: int) -> None:

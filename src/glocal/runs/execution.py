@@ -59,7 +59,6 @@ class Execution:
         log = Log(
             run if machine.main else None,
             epochs=recipe.total_epochs,
-            val_size=len(data.val),
             val=data.val,
             console=console,
             start=state.step,
@@ -101,7 +100,7 @@ class Execution:
         state = State.start(start.network()[0].to(machine.device), recipe, machine)
         if run.state.exists():
             state.load(run.state)
-        log = Log(None, epochs=recipe.total_epochs, val_size=len(self.data.val), console=None, start=state.step)
+        log = Log(None, epochs=recipe.total_epochs, val=self.data.val, console=None, start=state.step)
         with Stop(ends_at).listening() as stop, log:
             job = Job(self.data, recipe, start.preprocess, machine, run, log, stop, self.teacher)
             fit(state, replace(job, epochs=min(epochs, recipe.total_epochs), on_epoch=on_epoch))

@@ -109,7 +109,7 @@ class Level:
         log = Log(
             run,
             epochs=recipe.epochs,
-            val_size=len(val),
+            val=val,
             console=search.console,
             start=state.step,
             rows=state.rows,

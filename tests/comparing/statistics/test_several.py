@@ -92,7 +92,7 @@ def test_a_chain_finds_the_step_that_matters():
 @pytest.mark.parametrize(
     ("pairs", "said"),
     [
-        ([], "4 arms to compare: give at least two"),
+        ([], "none of the arms tuned, plain, twin, other is compared with another"),
         ([Pair("tuned", "old")], "old is none of the arms: these are tuned, plain, twin, other"),
         ([Pair("twin", "twin")], "twin is compared with itself: give another baseline"),
         ([Pair("twin", "plain")] * 2, "twin is compared with plain twice"),
