@@ -24,7 +24,8 @@ import torch
 from torch import Tensor
 
 import glocal
-from glocal.deploying.runtimes import has_bf16, instructions, open_file, open_openvino, usable_cores
+from glocal.data.checks.scan import cores
+from glocal.deploying.runtimes import has_bf16, instructions, open_file, open_openvino
 from glocal.deploying.speed import write_network
 from glocal.families.catalogue import timm_arguments
 from glocal.net.timing.latency import measure_calls, processor
@@ -91,7 +92,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=NETWORKS)
     parser.add_argument("--batch-size", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--threads", type=int, default=usable_cores())
+    parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--processor-time", action="store_true")
     parser.add_argument("--output", type=Path, help="file of rows that are done; they are not measured again")
     parser.add_argument("--small", action="store_true", help="pictures of 32 x 32, without timm: a test of the script")

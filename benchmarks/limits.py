@@ -28,7 +28,7 @@ import torch
 import glocal
 from glocal.data import check
 from glocal.deploying.exported import load_exported
-from glocal.deploying.runtimes import usable_cores
+from glocal.data.checks.scan import cores
 from glocal.net import Network
 from glocal.picking.candidates import SMALL_NETWORKS, Candidate, build_all
 from glocal.picking.measuring.footprints import measure_in
@@ -87,7 +87,7 @@ def main() -> None:
                 continue
             rows.append(held(chosen, footprints[chosen.name], limits, measured(chosen, Path(folder), runtime)))
     print(f"the runtime alone adds {runtime / 1e6:.1f} MB")
-    print(f"load {os.getloadavg()[0]:.1f}, {usable_cores()} threads, {len(candidates)} networks")
+    print(f"load {os.getloadavg()[0]:.1f}, {cores()} threads, {len(candidates)} networks")
     for i, what in enumerate(("latency", "memory", "size")):
         print(f"{what} holds: {sum(row[i] for row in rows)} of {len(rows)}")
     print(f"all hold: {sum(all(row) for row in rows)} of {len(rows)}")
@@ -130,7 +130,7 @@ def does_nothing(folder: Path) -> Path:
 
 def fresh(file: Path, shape: Sequence[int]) -> tuple[float, int]:
     """Milliseconds of a picture and bytes of memory, in a process that has done nothing else."""
-    call = [sys.executable, "-c", FRESH, str(file), json.dumps(shape), str(usable_cores())]
+    call = [sys.executable, "-c", FRESH, str(file), json.dumps(shape), str(cores())]
     ms, memory = json.loads(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
     return ms, memory
 

@@ -43,6 +43,12 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
             part.unlink()
 
 
+def write_whole(path: str | Path, data: bytes | memoryview) -> None:
+    """Writes a file that appears only when it is complete, as `whole_file` does."""
+    with whole_file(path) as file:
+        file.write(data)
+
+
 def is_part(name: str) -> bool:
     """Whether a file of this name is one that `whole_file` was writing when its process was killed."""
     return re.fullmatch(r"\..+\.[0-9a-f]{8}", name) is not None
@@ -137,5 +143,4 @@ _Dumper.add_representer(str, lambda dumper, text: yaml.SafeDumper.represent_str(
 
 def write_yaml(path: Path, data: Any) -> None:
     """Plain data as YAML, in the order given, without the passwords of URLs."""
-    with whole_file(path) as file:
-        file.write(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120).encode())
+    write_whole(path, yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120).encode())

@@ -17,9 +17,9 @@ from glocal.data import Split
 from glocal.data.batches.preprocess import Preprocess
 from glocal.data.manifest import Row
 from glocal.deploying import forms, verify
-from glocal.deploying.about import read_about
+from glocal.deploying.about import About, read_about
 from glocal.deploying.export import build
-from glocal.deploying.programs.quantise import calibration_split, quantise_onnx
+from glocal.deploying.programs.quantise import CALIBRATION, quantise_onnx
 from glocal.deploying.runtimes import open_model
 from glocal.deploying.settings import ExportSettings
 from glocal.errors import DataError, RecipeError, RunError
@@ -79,6 +79,10 @@ def test_a_file_gives_the_probabilities_of_the_weights(form, exports, folder):
     np.testing.assert_allclose(
         exported.probabilities([Image.fromarray(each) for each in many[:1]]), expected[:1], atol=1e-5
     )
+    clear = Image.fromarray(many[0]).convert("RGBA")
+    clear.putalpha(90)
+    white = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
+    np.testing.assert_allclose(exported.probabilities([clear]), exported.probabilities([white]), atol=1e-6)
     assert exported.probabilities([]).shape == (0, len(CLASSES))
     if exported.about.resizes:
         np.testing.assert_allclose(exported.probabilities(many[0][None]), expected[:1], atol=2e-2)
@@ -105,7 +109,9 @@ def test_a_file_says_what_it_is(form, exports, folder):
 @pytest.mark.parametrize("form", but_slow(FILES, ["openvino", "torch"]))
 def test_the_sample_needs_the_runtime_numpy_and_pillow_alone(form, exports, folder):
     """It runs where glocal cannot be imported, and prints what `glocal predict` does."""
-    picture = next((folder / "pictures").rglob("*.png"))
+    picture, (h, w) = folder / form / "clear.png", (30, 60)
+    clear = np.full((h, w, 1), 90, np.uint8)  # laid on white, by the sample as by training
+    Image.fromarray(np.concatenate([pixels(0, h, w), clear], axis=2), "RGBA").save(picture)
     hidden = "import sys; sys.modules['glocal'] = None; sys.argv = ['sample.py', sys.argv[1]]; exec(open('sample.py').read())"
     call = [sys.executable, "-W", "ignore", "-c", hidden, str(picture)]
     found = subprocess.run(call, cwd=folder / form, check=True, capture_output=True, text=True).stdout
@@ -129,8 +135,12 @@ def test_the_verbs_read_a_file_as_they_read_weights(exports, folder, tmp_path):
     expected = glocal.predict(folder / "net.safetensors", pictures, device="cpu")
     assert [each["predicted"] for each in predicted] == [list(each.predicted) for each in expected]
     call = ["benchmark", str(folder / "onnx"), "--rounds", "3", "--batch-size", "2", "--json"]
-    (rows,) = json.loads(run(app, call).stdout)["models"].values()
+    told = json.loads(run(app, call).stdout)
+    (rows,) = told["models"].values()
     assert rows[0]["p50_ms"] > 0
+    assert "own precision" in told["measured"]
+    assert "fp32" not in told["measured"]
+    assert "compute on the processor" in str(run(app, [*call, "--device", "cuda"]).exception)
 
 
 def test_python_reads_a_file_as_it_reads_weights(exports, folder):
@@ -163,9 +173,22 @@ def test_what_cannot_be_exported_is_refused(folder, exports, tmp_path):
         glocal.export(weights, pictures)
     with pytest.raises(RunError, match="no exported file"):
         glocal.load_exported(tmp_path)
-    (tmp_path / "model.onnx").write_bytes(b"no model")
-    with pytest.raises(RunError, match="cannot be read"):
-        glocal.load_exported(tmp_path)
+    for name in FILES.values():
+        (tmp_path / name).write_bytes(b"no model")
+        with pytest.raises(RunError, match="cannot be read"):
+            glocal.load_exported(tmp_path / name)
+    with pytest.raises(RunError, match="exists; choose another folder"):
+        glocal.export(weights, pictures, output=folder / "onnx")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("classes", "3"), ("preprocess", "[]"), ("temperature", '"x"'), ("accuracy", "{}"), ("name", "{")],
+)
+def test_damaged_metadata_are_refused(field, value, exports):
+    values = {**exports["onnx"].about.to_properties(), field: value}
+    with pytest.raises(RunError, match=r"model\.onnx is not whole"):
+        About.from_properties(values, path=exports["onnx"].file)
 
 
 def test_a_file_that_differs_from_pytorch_is_not_written(folder, monkeypatch, tmp_path):
@@ -202,7 +225,7 @@ def test_a_loss_is_bounded_by_more_pictures():
 def test_int8_is_calibrated_on_pictures_and_stays_near(model):
     rows = tuple(Row(f"{i}.png", 0, 0, "") for i in range(400))
     split = Split("train", np.zeros(400, np.int64), rows, None, tuple(pixels(i) for i in range(400)))
-    some = calibration_split(split)
+    some = split.spread(CALIBRATION)
     assert (len(some), some.rows[0], some.rows[-1]) == (300, rows[0], rows[-1])
     core = forms.core(model, HOW)
     small = quantise_onnx(core, split.taken(np.arange(20)), HOW)

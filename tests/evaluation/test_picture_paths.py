@@ -45,6 +45,13 @@ def test_a_list_names_pictures_folders_and_lists(album):
         [*picture_paths(["@nowhere.txt"])]
 
 
+def test_a_pattern_finds_the_pictures_of_phones_where_they_can_be_read(tmp_path, monkeypatch):
+    (tmp_path / "a.heic").touch()
+    for readable, expected in ((True, "a.heic"), (False, "*")):
+        monkeypatch.setattr("glocal.data.heif.is_readable", lambda readable=readable: readable)
+        assert [*picture_paths([tmp_path / "*"])] == [str(tmp_path / expected)]
+
+
 def test_a_file_that_exists_is_no_pattern_and_no_list(album):
     for name in ("@a.jpg", "odd[1].jpg", "what?.jpg", " space .jpg"):
         (album / name).touch()

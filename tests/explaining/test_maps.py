@@ -1,5 +1,6 @@
 """Maps in the coordinates of the picture, pastes with the place of their object, and the checks of methods."""
 
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -129,6 +130,25 @@ def test_a_map_that_no_weight_changes_carries_the_warning(monkeypatch):
     checks = run_checks(Explainer(subject_of(Finder(), (32, 32))), "features", red_squares(4), None)
     assert checks.correlation == pytest.approx(1)
     assert "hardly depends on what was learned" in checks.warnings[0]
+
+
+def test_of_several_labels_each_class_has_a_probability_of_its_own():
+    """Occlusion and the curves read the class alone: what raises another one changes nothing."""
+    subject = replace(subject_of(Finder(), (32, 32)), multi_label=True)
+    x = red_squares(1).pictures
+    alone = subject.probabilities(x).detach()
+    assert alone.sum() != pytest.approx(1)
+    assert torch.equal(alone, Finder()(x).sigmoid())
+    (of_one,) = Explainer(subject).maps("occlusion", x, torch.tensor([0]))
+    (of_share,) = Explainer(replace(subject, multi_label=False)).maps("occlusion", x, torch.tensor([0]))
+    assert not torch.allclose(of_one, of_share)
+
+
+def test_what_the_weights_say_of_labels_is_heard():
+    network = glocal.create_model("cct_2_3x2_32", num_classes=3)
+    assert not subject_of(network).multi_label
+    network.description = replace(network.description, multi_label=True)
+    assert subject_of(network).multi_label
 
 
 def test_shuffled_weights_are_the_same_numbers():

@@ -10,7 +10,7 @@ from torch import nn
 import glocal
 from glocal.comparing.scaling import scaled
 from glocal.design import adapt
-from glocal.errors import ArchitectureError, RecipeError
+from glocal.errors import ArchitectureError, MissingPackage, RecipeError
 from glocal.explaining.methods import METHODS, Explainer, choose_methods
 from glocal.explaining.subject import recorded, subject_of
 from glocal.families.catalogue import FAMILIES
@@ -173,7 +173,7 @@ def test_captum_is_missed_by_one_line(monkeypatch):
     x, y = torch.randn(1, 3, 32, 32), torch.tensor([0])
     for name, method in METHODS.items():
         if name in ("gradcam", "occlusion"):
-            with pytest.raises(RecipeError, match=r"pip install 'glocal\[explain\]'"):
+            with pytest.raises(MissingPackage, match=r"pip install 'glocal\[explain\]'"):
                 explainer.maps(name, x, y)
         else:
             assert np.isfinite(explainer.maps(name, x, y).numpy()).all(), method

@@ -6,13 +6,12 @@ from pathlib import Path
 from glocal.data import Data, Manifest, check
 from glocal.data.checks.scan import Progress
 from glocal.errors import GlocalError, RunError
-from glocal.files import read_json, reason_of, whole_file
+from glocal.files import read_json, reason_of, write_whole
 
 
 def save_manifest(manifest: Manifest, path: Path) -> None:
     """Writes the file, whole."""
-    with whole_file(path) as file:
-        file.write(json.dumps(manifest.to_json(), ensure_ascii=False).encode())
+    write_whole(path, json.dumps(manifest.to_json(), ensure_ascii=False).encode())
 
 
 def load_manifest(path: Path) -> Manifest:

@@ -31,7 +31,7 @@ from typing import Any
 from glocal.artifacts.manifests import load_manifest, save_manifest
 from glocal.data import Manifest
 from glocal.errors import GlocalError, RunError
-from glocal.files import is_part, read_yaml, reason_of, whole_file, write_yaml
+from glocal.files import is_part, read_yaml, reason_of, write_whole, write_yaml
 from glocal.weights.networks.any_network import AnyArchitecture, from_plain, to_plain
 
 COLUMNS = (
@@ -130,8 +130,7 @@ class RunFolder:
         """Writes metrics.csv: `COLUMNS`, and other columns of the rows, such as the mean average precision of several labels."""
         columns = [*COLUMNS, *(name for name in rows[0] if name not in COLUMNS)]
         lines = [",".join(columns), *(",".join(f"{row[column]:.7g}" for column in columns) for row in rows)]
-        with whole_file(self.path / "metrics.csv") as file:
-            file.write(("\n".join(lines) + "\n").encode())
+        write_whole(self.path / "metrics.csv", ("\n".join(lines) + "\n").encode())
 
     def metrics(self) -> list[dict[str, float]]:
         """The rows of metrics.csv; none before the first epoch has ended. RunError where the file is not whole."""
@@ -156,8 +155,7 @@ class RunFolder:
         if not text.seek(0, io.SEEK_END):
             writer.writeheader()
         writer.writerow({"when": time.strftime("%Y-%m-%dT%H:%M:%S"), **row})
-        with whole_file(path) as file:
-            file.write(text.getvalue().encode())
+        write_whole(path, text.getvalue().encode())
         return len(text.getvalue().splitlines()) - 1
 
 

@@ -11,7 +11,7 @@ from glocal.comparing.open_study import OpenStudy
 from glocal.comparing.quote import StudyQuote
 from glocal.comparing.result import StudyResult
 from glocal.comparing.trial import predictions_name, trainings
-from glocal.files import whole_file
+from glocal.files import whole_file, write_whole
 
 COLUMNS = ("arm", "seed", "accuracy", "train_s", "params", "macs", "folder")
 
@@ -19,8 +19,10 @@ COLUMNS = ("arm", "seed", "accuracy", "train_s", "params", "macs", "folder")
 def write_results(opened: OpenStudy, result: StudyResult, quote: StudyQuote) -> None:
     """Writes all three; each takes its place whole."""
     data = {**result.to_json(), "quote": quote.to_json(), "changes": dict(opened.changes), "keeps": opened.study.keeps}
-    with whole_file(opened.folder / "study.json") as file:
-        file.write(json.dumps({**data, "differs": opened.study.changes}, indent=1, ensure_ascii=False).encode())
+    write_whole(
+        opened.folder / "study.json",
+        json.dumps({**data, "differs": opened.study.changes}, indent=1, ensure_ascii=False).encode(),
+    )
     folders = {arm.name: f"trials/{name}" for name, group in trainings(opened.arms).items() for arm in group}
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
@@ -29,8 +31,7 @@ def write_results(opened: OpenStudy, result: StudyResult, quote: StudyQuote) -> 
         for seed, (accuracy, seconds) in enumerate(zip(arm.accuracies, arm.train_s, strict=True)):
             folder = f"{folders[arm.name]}/seed-{seed}"
             rows.writerow((arm.name, seed, accuracy, round(seconds, 2), arm.params, arm.macs, folder))
-    with whole_file(opened.folder / "study.csv") as file:
-        file.write(text.getvalue().encode())
+    write_whole(opened.folder / "study.csv", text.getvalue().encode())
     _write_predictions(opened, result, folders)
 
 

@@ -35,6 +35,11 @@ class Split:
         """Where each picture lies, relative to the source."""
         return tuple(row.path for row in self.rows)
 
+    def spread(self, most: int) -> "Split":
+        """So many of the pictures at most, evenly spaced, so that all classes of a sorted split are among them."""
+        n = len(self)
+        return self if n <= most else self.taken(np.linspace(0, n - 1, most).astype(np.int64))
+
     def taken(self, index: np.ndarray) -> "Split":
         """Some of the pictures, in the order of their indices: int64 (m,)."""
         pixels = None if self.pixels is None else tuple(self.pixels[i] for i in index)

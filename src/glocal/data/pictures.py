@@ -145,6 +145,16 @@ def _pixels(file: ImageFile.ImageFile) -> Decoded:
     return Decoded(np.asarray(image), (*done, *rules))
 
 
+def to_rgb(image: Image.Image) -> np.ndarray:
+    """uint8 (h, w, 3) of a loaded picture of any mode, by the same rules, not turned. DataError for values of no colour."""
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return np.asarray(image)
+    try:
+        return np.asarray(_to_rgb(image)[0])
+    except Unreadable as error:
+        raise DataError(f"a picture of mode {image.mode}: {error}") from None
+
+
 def _to_rgb(image: Image.Image) -> tuple[Image.Image, list[tuple[str, str]]]:
     """A loaded picture of any mode but plain RGB, as RGB, and the rules used on the way."""
     mode, rules = image.mode, []

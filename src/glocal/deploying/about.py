@@ -6,13 +6,15 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from glocal.data.batches.preprocess import Preprocess
-from glocal.deploying.programs.tracing import require
 from glocal.deploying.runtimes import SUFFIXES, Form, Precision
-from glocal.errors import RunError
+from glocal.errors import DataError, RunError
+from glocal.extras import require
+from glocal.files import reason_of
 
 KEY = "glocal"  # of OpenVINO's rt_info
-EXTRA = "about.json"  # the file within an archive of torch.export
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,12 @@ class About:
         names = [field.name for field in fields(cls)]
         if missing := [name for name in names if name not in values]:
             raise RunError(f"{path} was not written by `glocal export`: it does not say its {missing[0]}")
-        plain = {name: json.loads(values[name]) for name in names}
-        found = plain["accuracy"]
-        accuracy = Accuracy(**{**found, "interval": tuple(found["interval"])}) if found else None
-        tuples = {name: tuple(plain[name]) for name in ("classes", "agreement")}
-        return cls(**{**plain, **tuples, "accuracy": accuracy})
+        try:
+            about = TypeAdapter(cls).validate_python({name: json.loads(values[name]) for name in names})
+            Preprocess.from_json(about.preprocess)
+        except (DataError, RecursionError, TypeError, ValueError) as error:
+            raise RunError(f"{path} is not whole: its metadata are damaged: {reason_of(error)}") from None
+        return about
 
 
 def read_about(path: Path) -> About:
@@ -75,18 +78,20 @@ def read_about(path: Path) -> About:
     form = SUFFIXES.get(path.suffix)
     try:
         values = _READ[form](path) if form else {}
-    except (OSError, RuntimeError, ValueError) as error:
-        raise RunError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        raise RunError(f"{path} cannot be read: {reason_of(error)}") from None
     return About.from_properties(values, path=path)
 
 
 def _of_onnx(path: Path) -> dict[str, str]:
-    require("export", "onnxruntime")
+    require("a file of ONNX", "export", "onnxruntime")
     import onnxruntime
 
+    options = onnxruntime.SessionOptions()  # this session computes nothing, so nothing is optimised for it
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     # ONNX Runtime's own errors derive from Exception, each from none of the others.
     try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise ValueError(str(error)) from None
     found: dict[str, str] = session.get_modelmeta().custom_metadata_map
@@ -94,7 +99,7 @@ def _of_onnx(path: Path) -> dict[str, str]:
 
 
 def _of_openvino(path: Path) -> dict[str, str]:
-    require("openvino", "openvino")
+    require("a file of OpenVINO", "openvino", "openvino")
     import openvino
 
     model = openvino.Core().read_model(path)
@@ -105,12 +110,9 @@ def _of_openvino(path: Path) -> dict[str, str]:
 
 
 def _of_torch(path: Path) -> dict[str, str]:
-    import torch
+    from glocal.deploying.programs.archive import archive_metadata
 
-    extra = {EXTRA: ""}
-    torch.export.load(path, extra_files=extra)
-    found: dict[str, str] = json.loads(extra[EXTRA] or "{}")
-    return found
+    return archive_metadata(path)
 
 
 _READ = {"onnx": _of_onnx, "openvino": _of_openvino, "torch": _of_torch}

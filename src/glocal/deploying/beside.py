@@ -42,7 +42,11 @@ import numpy as np
 {prepare}from PIL import Image, ImageOps
 {load}
 for path in sys.argv[1:]:
-    image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    image = ImageOps.exif_transpose(Image.open(path))
+    if image.has_transparency_data:  # is laid on white, as in training
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("RGB")
     probabilities = run({pixels}[None].copy())[0]
     for i in probabilities.argsort()[::-1][:3]:
         print(f"{{path}}: {{classes[i]}} {{probabilities[i]:.6f}}")

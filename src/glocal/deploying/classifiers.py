@@ -20,7 +20,7 @@ def load_classifier(path: str | Path, *, device: str = "auto", threads: int | No
     """
     if (exported := find_exported(path)) is None:
         return Predictor.load(path, device=device)
-    _raise_device(exported, device)
+    raise_device(exported, device)
     return load_exported(exported, threads=threads)
 
 
@@ -85,12 +85,13 @@ def evaluate(
         )
     if source is None:
         raise DataError(f"{exported} has no pictures of its own; name labelled ones: {command('val', exported)} FOLDER")
-    _raise_device(exported, device)
+    raise_device(exported, device)
     return evaluate_exported(
         exported, source, split=split, batch_size=batch_size, workers=workers, options=options, progress=progress
     )
 
 
-def _raise_device(file: Path, device: str) -> None:
+def raise_device(file: Path, device: str) -> None:
+    """RecipeError for a device with an exported file."""
     if device not in ("auto", "cpu"):
         raise RecipeError(f"--device {device} has no effect on {file}: exported files compute on the processor")

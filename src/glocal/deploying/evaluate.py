@@ -12,7 +12,7 @@ from glocal.data.options import DataOptions
 from glocal.deploying.exported import ExportedModel, load_exported
 from glocal.evaluation.evaluate import scores_of
 from glocal.evaluation.pictures import source_pictures
-from glocal.evaluation.scores import Scores
+from glocal.evaluation.scores import Resize, Scores
 
 _LEAST = 1e-30  # a probability that float32 has rounded to 0 still has a logarithm
 
@@ -37,8 +37,8 @@ def evaluate_exported(
         seed=0,
         epoch=0,
         train=False,
-        transform=_Resize(exported),
-        workers=0 if workers is None else workers,
+        transform=Resize(exported),
+        workers=workers,
         drop_last=False,
     )
     found = []
@@ -54,16 +54,3 @@ def logits(exported: ExportedModel, batch: np.ndarray) -> Tensor:
     p_BK = torch.from_numpy(exported.probabilities(batch)).double().clamp(_LEAST, 1 - 1e-12)
     logits_BK = p_BK.logit() if exported.multi_label else p_BK.log()
     return (logits_BK * exported.temperature).float()
-
-
-class _Resize:
-    """The evaluation transform of one picture; it is not random, so the sample's seed goes unused."""
-
-    threadsafe = True
-
-    def __init__(self, exported: ExportedModel) -> None:
-        self.exported = exported
-
-    def __call__(self, picture: np.ndarray, seed: int) -> np.ndarray:
-        """(h, w, c) uint8 -> (H, W, 3) uint8."""
-        return self.exported.resize(picture)

@@ -1,7 +1,7 @@
 """The verb export: from a run to one file that runs without glocal, checked on real pictures before it is written."""
 
 import statistics
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -11,21 +11,14 @@ import numpy as np
 import torch
 
 from glocal.artifacts.run_folder import RunFolder
+from glocal.data import Split
 from glocal.data.batches.preprocess import Preprocess
 from glocal.data.options import DataOptions
 from glocal.deploying import beside, forms, verify
 from glocal.deploying.about import About, Accuracy
 from glocal.deploying.exported import NAME, ExportedModel
-from glocal.deploying.programs.quantise import calibration_split, quantise_onnx, quantise_openvino
-from glocal.deploying.runtimes import (
-    SUFFIXES,
-    Form,
-    Precision,
-    has_bf16,
-    has_fast_int8,
-    instructions,
-    open_model,
-)
+from glocal.deploying.programs.quantise import CALIBRATION, quantise_onnx, quantise_openvino
+from glocal.deploying.runtimes import Form, Precision, has_bf16, has_fast_int8, instructions, open_model, suffix_of
 from glocal.deploying.settings import ExportSettings
 from glocal.errors import RecipeError, RunError
 from glocal.evaluation.evaluate import find_run_weights
@@ -54,7 +47,15 @@ class Draft:
 
     model: Any  # of ONNX or OpenVINO, or a program of torch.export
     exported: ExportedModel
+    core: Any = None  # the network alone in ONNX, where it was made of that
+    found: np.ndarray = field(
+        default_factory=lambda: np.empty(0), repr=False
+    )  # its probabilities of the held-out pictures
     lines: tuple[str, ...] = ()
+
+    def tried(self, pictures: Split) -> "Draft":
+        """With the probabilities that it gives for the pictures."""
+        return replace(self, found=verify.exported_probabilities(self.exported, pictures))
 
 
 def export(
@@ -83,6 +84,9 @@ def export(
             f"{weights} lies in no run's folder: name labelled pictures to check the file on, and --output FOLDER; int8 needs "
             "the training pictures of a run"
         )
+    place = settings.output or (folder.path if folder else Path()) / "exports" / f"{to}-{precision}"
+    if (file := place / f"{NAME}{suffix_of(to)}").exists():
+        raise RunError(f"{file} exists; choose another folder with --output, or remove it")
     model = load_model(weights)
     held_out = _held_out(model, folder, data, settings.pictures)
     expected = verify.torch_probabilities(model, held_out.split, Preprocess.from_json(model.preprocess))
@@ -90,12 +94,10 @@ def export(
     notes: tuple[str, ...] = ()
     if precision != "fp32":
         draft, notes = _reduced(draft, model, folder, held_out=held_out, expected=expected, settings=settings)
-    found = verify.exported_probabilities(draft.exported, held_out.split)
-    right, n = int(verify.is_right(found, held_out.split.labels).sum()), len(found)
+    right, n = int(verify.is_right(draft.found, held_out.split.labels).sum()), len(draft.found)
     accuracy = Accuracy(right / n, count_interval(right, n), n, f"{held_out.source}, {held_out.split_name}")
     about = replace(draft.exported.about, accuracy=accuracy, agreement=draft.lines)
-    place = settings.output or (folder.path if folder else Path()) / "exports" / f"{to}-{precision}"
-    return _write(replace(draft, exported=replace(draft.exported, about=about)), place, notes)
+    return _write(draft.model, about, file, notes)
 
 
 def _raise_unsupported(settings: ExportSettings) -> None:
@@ -112,9 +114,7 @@ def _held_out(model: Model, run: RunFolder | None, data: str | Path | None, most
     else:
         assert run
         found = run_pictures(run, "val")
-    n = len(found.split)
-    chosen = np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
-    return replace(found, split=found.split.taken(chosen))
+    return replace(found, split=found.split.spread(most))
 
 
 def build(model: Model, settings: ExportSettings, *, resizes: bool, core: Any = None) -> Draft:
@@ -122,11 +122,13 @@ def build(model: Model, settings: ExportSettings, *, resizes: bool, core: Any = 
     preprocess, form = Preprocess.from_json(model.preprocess), settings.to
     if form == "torch":
         whole: Any = forms.torch_program(model, preprocess)
-    elif form == "onnx":
-        whole = forms.with_preparation(core or forms.core(model, preprocess), preprocess, resizes=resizes)
     else:
-        network = forms.openvino_core(core or forms.core(model, preprocess))
-        whole = forms.openvino_with_preparation(network, preprocess)
+        core = core or forms.core(model, preprocess)
+        whole = (
+            forms.with_preparation(core, preprocess, resizes=resizes)
+            if form == "onnx"
+            else forms.openvino_with_preparation(forms.openvino_core(core), preprocess)
+        )
     arch = model.network.arch
     about = About(
         name=arch.name,
@@ -143,25 +145,24 @@ def build(model: Model, settings: ExportSettings, *, resizes: bool, core: Any = 
         agreement=(),
         glocal_version=metadata.version("glocal"),
     )
-    return Draft(whole, ExportedModel(Path(NAME), about, open_model(whole, form)))
+    return Draft(whole, ExportedModel(Path(NAME), about, open_model(whole, form)), core)
 
 
 def _checked(model: Model, held_out: Pictures, expected: np.ndarray, settings: ExportSettings) -> Draft:
     """The file in float32, which predicts what PyTorch predicts; with its own resizing where that does too."""
-    preprocess = Preprocess.from_json(model.preprocess)
-    core = None if settings.to == "torch" else forms.core(model, preprocess)
-    draft = build(model, settings, resizes=settings.to == "onnx", core=core)
-    found = verify.agreement(verify.exported_probabilities(draft.exported, held_out.split), expected)
+    draft = build(model, settings, resizes=settings.to == "onnx").tried(held_out.split)
+    found = verify.agreement(draft.found, expected)
     if found.changed:
         raise RunError(f"{draft.exported.about.name} was not exported: in {settings.to} it gives {found}")
     lines: tuple[str, ...] = (f"in float32, with pictures resized by Pillow: {found}",)
     if draft.exported.about.resizes:
         own = verify.agreement(verify.own_probabilities(draft.exported, held_out.split), expected)
+        preprocess = draft.exported.preprocess
         prepare = open_model(forms.preparing_onnx(preprocess, resizes=True), "onnx")
         levels = verify.grey_levels(held_out.split, prepare, preprocess)
         lines += (f"with the file's own resizing: {own}; {levels}",)
         if own.top1 < verify.LEAST_OWN:
-            draft = build(model, settings, resizes=False, core=core)
+            draft = build(model, settings, resizes=False, core=draft.core).tried(held_out.split)
             lines += (f"that is less than {verify.LEAST_OWN:.1%}, so the file takes pictures that were resized before",)
     return replace(draft, lines=lines)
 
@@ -179,16 +180,14 @@ def _reduced(
     notes: tuple[str, ...] = ()
     if settings.precision == "int8":
         assert run
-        whole = _int8(draft, model, run, settings.to)
+        whole = _int8(draft, run, settings.to)
     else:
         whole, notes = draft.model, _about_bf16()
     about = replace(draft.exported.about, precision=settings.precision)
-    exported = replace(
-        draft.exported, about=about, run=open_model(whole, settings.to, bf16=settings.precision == "bf16")
-    )
-    found = verify.exported_probabilities(exported, held_out.split)
-    loss = verify.accuracy_loss(found, expected, held_out.split.labels)
-    lines = (f"in {settings.precision}: {verify.agreement(found, expected)}; {loss}",)
+    run_reduced = open_model(whole, settings.to, bf16=settings.precision == "bf16")
+    reduced = Draft(whole, replace(draft.exported, about=about, run=run_reduced)).tried(held_out.split)
+    loss = verify.accuracy_loss(reduced.found, expected, held_out.split.labels)
+    line = f"in {settings.precision}: {verify.agreement(reduced.found, expected)}; {loss}"
     if 100 * loss.upper > settings.max_loss:
         accepting = np.ceil(1000 * loss.upper) / 10
         raise RunError(
@@ -196,17 +195,16 @@ def _reduced(
             f"is narrower with more held-out pictures (--pictures), and --max-loss {accepting:.1f} accepts this one"
         )
     if settings.precision == "int8":
-        notes = (_about_int8(draft.exported, exported),)
-    return Draft(whole, exported, draft.lines + lines), notes
+        notes = (_about_int8(draft.exported, reduced.exported),)
+    return replace(reduced, lines=(*draft.lines, line)), notes
 
 
-def _int8(draft: Draft, model: Model, run: RunFolder, form: Form) -> Any:
-    preprocess = Preprocess.from_json(model.preprocess)
-    pictures, core = calibration_split(run_pictures(run, "train").split), forms.core(model, preprocess)
+def _int8(draft: Draft, run: RunFolder, form: Form) -> Any:
+    preprocess, pictures = draft.exported.preprocess, run_pictures(run, "train").split.spread(CALIBRATION)
     if form == "onnx":
-        quantised, resizes = quantise_onnx(core, pictures, preprocess), draft.exported.about.resizes
+        quantised, resizes = quantise_onnx(draft.core, pictures, preprocess), draft.exported.about.resizes
         return forms.with_preparation(quantised, preprocess, resizes=resizes)
-    network = quantise_openvino(forms.openvino_core(core), pictures, preprocess)
+    network = quantise_openvino(forms.openvino_core(draft.core), pictures, preprocess)
     return forms.openvino_with_preparation(network, preprocess)
 
 
@@ -229,12 +227,7 @@ def _about_int8(before: ExportedModel, after: ExportedModel) -> str:
     return f"on this processor, which {has} instructions for int8, it is {ratio:.2f} times as fast as float32"
 
 
-def _write(draft: Draft, folder: Path, notes: tuple[str, ...]) -> Export:
-    about = draft.exported.about
-    suffix = next(suffix for suffix, form in SUFFIXES.items() if form == about.form)
-    file = folder / f"{NAME}{suffix}"
-    if file.exists():
-        raise RunError(f"{file} exists; choose another folder with --output, or remove it")
+def _write(model: Any, about: About, file: Path, notes: tuple[str, ...]) -> Export:
     texts = {
         "README.md": beside.card(about, file=file.name, notes=notes),
         "sample.py": beside.sample(about, file=file.name),
@@ -244,8 +237,8 @@ def _write(draft: Draft, folder: Path, notes: tuple[str, ...]) -> Export:
             "preprocess.py": beside.preprocess_python(about),
             "preprocess.js": beside.preprocess_javascript(about),
         }
-    with whole_files(folder, last=file.name) as parts:
+    with whole_files(file.parent, last=file.name) as parts:
         for name, text in texts.items():
             (parts / name).write_text(text, encoding="utf-8")
-        forms.write(draft.model, parts / file.name, about)
-    return Export(file, tuple(folder / name for name in texts), about, notes)
+        forms.write(model, parts / file.name, about)
+    return Export(file, tuple(file.parent / name for name in texts), about, notes)

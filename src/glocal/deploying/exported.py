@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glocal.data.batches.preprocess import Preprocess, as_array, covered, in_channels
+from glocal.data.batches.preprocess import Preprocess, covered, in_channels
+from glocal.data.pictures import to_rgb
 from glocal.deploying.about import About, read_about
 from glocal.deploying.runtimes import SUFFIXES, Run, open_file
 from glocal.errors import DataError, RunError
@@ -101,7 +102,7 @@ def _covering(picture: np.ndarray, how: Preprocess) -> np.ndarray:
 def _pixels(picture: "Image.Image | np.ndarray") -> np.ndarray:
     if isinstance(picture, np.ndarray):
         return picture if picture.ndim == 3 else picture[:, :, None]
-    return as_array(picture if picture.mode in ("L", "RGB") else picture.convert("RGB"))
+    return to_rgb(picture)
 
 
 def find_exported(path: str | Path) -> Path | None:

@@ -8,11 +8,13 @@ from typing import Any
 import torch
 
 from glocal.data.batches.preprocess import Preprocess
-from glocal.deploying.about import EXTRA, KEY, About
+from glocal.deploying.about import KEY, About
+from glocal.deploying.programs.archive import ABOUT
 from glocal.deploying.programs.geometry import PREPARED, Graph, preparing_graph
 from glocal.deploying.programs.program import Deployed, FixedSize
-from glocal.deploying.programs.tracing import EXAMPLE, INPUT, OPSET, OUTPUT, require, to_onnx, trace
+from glocal.deploying.programs.tracing import EXAMPLE, INPUT, OPSET, OUTPUT, to_onnx, trace
 from glocal.errors import RunError
+from glocal.extras import require
 from glocal.net import Network
 from glocal.net.fuse import fuse
 from glocal.weights import Model
@@ -77,7 +79,7 @@ def with_preparation(network: Any, preprocess: Preprocess, *, resizes: bool) -> 
 
 def openvino_core(network: Any) -> Any:
     """A model of ONNX as an `openvino.Model`."""
-    require("openvino", "openvino")
+    require("export to OpenVINO", "openvino", "openvino")
     import io
 
     import openvino
@@ -117,7 +119,7 @@ def write(model: Any, path: Path, about: About) -> None:
             openvino.save_model(model, path, compress_to_fp16=False)
         else:
             whole = io.BytesIO()  # to a path, torch writes the name of the file into it
-            torch.export.save(model, whole, extra_files={EXTRA: json.dumps(properties, ensure_ascii=False)})
+            torch.export.save(model, whole, extra_files={ABOUT: json.dumps(properties, ensure_ascii=False)})
             path.write_bytes(whole.getbuffer())
     except OSError as error:
         raise RunError(f"{path} could not be written: {error.strerror or error}") from None

@@ -1,20 +1,25 @@
 """The runtimes that execute exported files, each as one function from a batch to what the network gives for it."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from glocal.deploying.programs.tracing import require
+from glocal.data.checks.scan import cores
 from glocal.errors import RunError
+from glocal.extras import require
 
 Form = Literal["onnx", "openvino", "torch"]
 Precision = Literal["fp32", "bf16", "int8"]
 Run = Callable[[np.ndarray], np.ndarray]
 
 SUFFIXES: dict[str, Form] = {".onnx": "onnx", ".xml": "openvino", ".pt2": "torch"}
+
+
+def suffix_of(form: Form) -> str:
+    """The suffix of files of a form."""
+    return next(suffix for suffix, each in SUFFIXES.items() if each == form)
 
 
 def open_file(path: Path, *, threads: int | None = None, bf16: bool = False) -> Run:
@@ -27,18 +32,18 @@ def open_file(path: Path, *, threads: int | None = None, bf16: bool = False) -> 
         return open_onnx(str(path), threads=threads)
     if form == "openvino":
         return open_openvino(str(path), threads=threads, bf16=bf16)
-    import torch
+    from glocal.deploying.programs.archive import load_program
 
-    return _torch_run(torch.export.load(path).module())
+    return _torch_run(load_program(path).module())
 
 
 def open_onnx(model: str | bytes, *, threads: int | None = None) -> Run:
     """A path, or a model's bytes, in ONNX Runtime."""
-    require("export", "onnxruntime")
+    require("a file of ONNX", "export", "onnxruntime")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or usable_cores()
+    options.intra_op_num_threads = threads or cores()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
@@ -52,13 +57,13 @@ def open_onnx(model: str | bytes, *, threads: int | None = None) -> Run:
 
 def open_openvino(model: Any, *, threads: int | None = None, bf16: bool = False) -> Run:
     """A path, or an `openvino.Model`, in OpenVINO, in float32 unless bfloat16 is asked for."""
-    require("openvino", "openvino")
+    require("a file of OpenVINO", "openvino", "openvino")
     import openvino
 
     precision = openvino.Type.bf16 if bf16 else openvino.Type.f32
     settings = {
         "INFERENCE_PRECISION_HINT": precision,
-        "INFERENCE_NUM_THREADS": threads or usable_cores(),
+        "INFERENCE_NUM_THREADS": threads or cores(),
         "PERFORMANCE_HINT": "LATENCY",
     }
     compiled = openvino.Core().compile_model(model, "CPU", settings)
@@ -109,8 +114,3 @@ def has_bf16() -> bool:
 def has_fast_int8() -> bool:
     """Whether the processor has instructions for products of eight bits (VNNI, AMX, or Arm's dot product)."""
     return any("vnni" in name or name in ("amx_int8", "asimddp") for name in instructions())
-
-
-def usable_cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,7 +1,6 @@
 """How fast a network is in the form in which it is deployed, and what file and memory it needs there."""
 
 import json
-import statistics
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,9 +14,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from glocal.data.checks.scan import cores
 from glocal.deploying.exported import load_exported
-from glocal.deploying.programs.tracing import EXAMPLE, require, to_onnx, trace
-from glocal.deploying.runtimes import Run, open_file, usable_cores
+from glocal.deploying.programs.tracing import EXAMPLE, to_onnx, trace
+from glocal.deploying.runtimes import Run, open_file
+from glocal.extras import require
 from glocal.net.timing.latency import Timing, measure_calls
 
 Shape = tuple[int, int, int]
@@ -68,7 +69,7 @@ def deployed_speed(
 
 def write_network(network: nn.Module, shape: Shape, folder: Path, *, form: Literal["onnx", "openvino"]) -> Path:
     """Writes a network without preprocessing, in float32, for normalised pictures (batch, *shape) of any number."""
-    require("export", "onnx", "onnxscript")
+    require("export to ONNX", "export", "onnx", "onnxscript")
     import onnx
 
     model = to_onnx(trace(network.cpu().eval(), torch.randn(EXAMPLE, *shape)))
@@ -76,7 +77,7 @@ def write_network(network: nn.Module, shape: Shape, folder: Path, *, form: Liter
     onnx.save(model, path)
     if form == "onnx":
         return path
-    require("openvino", "openvino")
+    require("export to OpenVINO", "openvino", "openvino")
     import openvino
 
     other = folder / "network.xml"
@@ -94,7 +95,7 @@ def speeds(
     memory: bool = True,
 ) -> dict[str, Speed]:
     """Measures files that `write_network` wrote, in turns, so that other work on the machine slows all of them alike."""
-    n = threads or usable_cores()
+    n = threads or cores()
     batch = np.random.default_rng(0).standard_normal((batch_size, *shape)).astype(np.float32)
     runs: dict[str, Run] = {name: open_file(path, threads=n) for name, path in files.items()}
     calls = {name: partial(run, batch) for name, run in runs.items()}
@@ -104,8 +105,8 @@ def speeds(
             form=name,
             batch_size=batch_size,
             threads=n,
-            p50_ms=statistics.median(ms),
-            p95_ms=statistics.quantiles(ms, n=20)[-1],
+            p50_ms=(timing := Timing.of(ms, batch_size)).p50_ms,
+            p95_ms=timing.p95_ms,
             file_bytes=_file_bytes(files[name]),
             peak_memory_bytes=_peak_memory(files[name], batch.shape, threads=n) if memory else None,
         )
@@ -120,7 +121,7 @@ def exported_timing(path: Path, *, batch_size: int, threads: int | None = None, 
     batch = np.random.default_rng(0).integers(0, 256, (batch_size, *picture.shape), np.uint8)
     calls = {"": partial(exported.run, batch)}
     ms = measure_calls(calls, device=torch.device("cpu"), rounds=rounds, warmup=5, bf16=False)[""]
-    return Timing(batch_size, statistics.median(ms), statistics.quantiles(ms, n=20)[-1])
+    return Timing.of(ms, batch_size)
 
 
 def _file_bytes(path: Path) -> int:
@@ -150,7 +151,11 @@ else:
     import openvino
     core = openvino.Core()
     before = peak()
-    settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": openvino.Type.f32}
+    settings = {
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": openvino.Type.f32,
+        "PERFORMANCE_HINT": "LATENCY",
+    }
     compiled = core.compile_model(path, "CPU", settings)
     call = lambda: compiled([batch])
 for _ in range(3):

@@ -41,6 +41,7 @@ def evaluate(
     Classes are matched by name, and the source may lack some of them. Raises DataError for a split that is not there or a class
     that the network does not know.
     """
+    machine = Machine.start(device, workers=workers)
     file, run = find_run_weights(weights)
     model = load_evaluated(weights, file)
     if source is not None:
@@ -56,7 +57,6 @@ def evaluate(
         )
     else:
         pictures = run_pictures(run, split or "val", progress=progress)
-    machine = Machine.start(device, workers=workers)
     logits_NK = logits_of(
         model.network.to(machine.device),
         pictures.split,

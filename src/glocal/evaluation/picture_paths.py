@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from glocal.data import pictures_below
-from glocal.data.pictures import SUFFIXES
+from glocal.data.pictures import is_picture_name
 from glocal.errors import DataError
 
 
@@ -56,7 +56,7 @@ def _matching(pattern: str) -> Iterator[str]:
         if os.path.isdir(path) and "**" not in pattern:  # with ** the pictures below match by themselves
             below: Iterable[str] = map(str, pictures_below(Path(path)))
         else:
-            below = [path] if os.path.splitext(path)[1].lower() in SUFFIXES and not os.path.isdir(path) else []
+            below = [path] if is_picture_name(path) and not os.path.isdir(path) else []
         for picture in below:
             found = True
             yield picture

@@ -21,6 +21,10 @@ from glocal.evaluation.picture_paths import picture_paths, why_no_picture
 from glocal.machine.device import pick_device
 from glocal.weights import Model
 
+SEVERAL = (
+    "a threshold leaves the one class of a picture open, and this network predicts several labels; "
+    "read its probabilities instead"
+)
 _AHEAD = 2  # batches that threads load while the network computes one
 _PART = 8  # pictures that a thread loads at a time, so that all threads work on the batch that is needed next
 
@@ -76,8 +80,9 @@ class Predictor:
     @classmethod
     def load(cls, weights: str | Path, *, device: str = "auto") -> "Predictor":
         """From a run's folder, whose best weights are taken, or a file of weights. WeightError where there are none."""
+        place = pick_device(device)
         file, run = find_run_weights(weights)
-        model, place = load_evaluated(weights, file), pick_device(device)
+        model = load_evaluated(weights, file)
         model.network.to(place).eval()
         return cls(file, run, model, place)
 
@@ -161,10 +166,7 @@ def predictions_of(
 ) -> Iterator[Prediction]:
     """See `deploying.classifiers.iter_predictions`."""
     if threshold is not None and classifier.multi_label:
-        raise RecipeError(
-            f"a threshold leaves the one class of a picture open, and {classifier.file} predicts several labels; "
-            "read its probabilities instead"
-        )
+        raise RecipeError(SEVERAL)
     files = picture_paths([paths] if isinstance(paths, str | Path) else paths)
     return _predictions(classifier, _loaded(files, classifier.resize, batch_size=batch_size), threshold=threshold)
 

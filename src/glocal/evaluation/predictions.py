@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from glocal.errors import RunError
-from glocal.files import whole_file
+from glocal.files import write_whole
 
 FILE = "predictions.csv"  # in the folder of a run: of its best epoch, on its validation pictures
 
@@ -39,13 +39,12 @@ class Predictions:
         table = csv.writer(text, lineterminator="\n")
         table.writerow(("path", "truth", "predicted", "confidence"))
         names, columns = self.classes, (self.truth.tolist(), self.predicted.tolist(), self.confidence.tolist())
-        table.writerows((p, names[t], names[k], f"{c:.6f}") for p, t, k, c in zip(self.paths, *columns, strict=True))
+        table.writerows((p, names[t], names[k], f"{c:.9g}") for p, t, k, c in zip(self.paths, *columns, strict=True))
         return text.getvalue()
 
     def write(self, path: Path) -> None:
         """Writes the table."""
-        with whole_file(path) as file:
-            file.write(self.to_csv().encode(errors="surrogateescape"))
+        write_whole(path, self.to_csv().encode(errors="surrogateescape"))
 
     @classmethod
     def read(cls, path: Path, classes: tuple[str, ...]) -> "Predictions":

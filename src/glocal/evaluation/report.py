@@ -7,7 +7,7 @@ from pathlib import Path
 from glocal.evaluation import per_class, predictions
 from glocal.evaluation.calibration.reliability import draw_reliability
 from glocal.evaluation.scores import Scores
-from glocal.files import whole_file
+from glocal.files import write_whole
 
 FOLDER = "evaluations"  # in the folder of a run
 
@@ -34,8 +34,7 @@ def write_report(scores: Scores, folder: Path, *, title: str) -> Path:
     if scores.calibration:
         draw_reliability(scores.calibration, place / "reliability.png", title=title)
     for name, data in files.items():
-        with whole_file(place / name) as file:
-            file.write(data)
+        write_whole(place / name, data)
     return place
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -154,15 +154,23 @@ def logits_of(
     return torch.stack(machine.gathered(part), 1).flatten(0, 1)[:n]
 
 
+class Resizing(Protocol):
+    """What brings a picture to the size of a network: a `Preprocess`, or an exported file."""
+
+    def resize(self, picture: np.ndarray) -> np.ndarray:
+        """uint8 (h, w, c) -> uint8 of the same shape for all pictures."""
+        ...
+
+
 @dataclass(frozen=True)
 class Resize:
     """The evaluation transform of one picture; evaluation is not random, so the sample's seed goes unused."""
 
-    preprocess: Preprocess
+    preprocess: Resizing
     threadsafe = True
 
     def __call__(self, picture: np.ndarray, seed: int) -> np.ndarray:
-        """(h, w, c) uint8 -> (c, H, W) uint8."""
+        """uint8 (h, w, c) -> uint8, as `preprocess` lays it out."""
         return self.preprocess.resize(picture)
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from glocal.artifacts.run_folder import RunFolder
 from glocal.errors import RecipeError
 from glocal.evaluation import predictions
+from glocal.evaluation.pictures import Labelled
+from glocal.evaluation.predict import SEVERAL, Predictor
 from glocal.evaluation.predictions import Predictions
 from glocal.intervals import count_interval
 
@@ -117,6 +119,21 @@ def held_out_predictions(weights: Path, run: RunFolder | None, classes: tuple[st
         return None
     path = run.path / predictions.FILE
     return Predictions.read(path, classes) if path.is_file() else None
+
+
+def threshold_of(classifier: Labelled, text: str | None) -> tuple[float | None, Selective | None]:
+    """The threshold that --threshold asks of a classifier, and what it does on the held-out pictures where those are known.
+
+    RecipeError where it has no effect or cannot be chosen.
+    """
+    if text is None:
+        return None, None
+    if classifier.multi_label:
+        raise RecipeError(SEVERAL)
+    held_out = None
+    if isinstance(classifier, Predictor):
+        held_out = held_out_predictions(classifier.file, classifier.run, classifier.classes)
+    return choose_threshold(text, held_out)
 
 
 def choose_threshold(text: str, held_out: Predictions | None) -> tuple[float, Selective | None]:

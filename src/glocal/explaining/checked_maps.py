@@ -53,7 +53,7 @@ class RunMaps:
 
     @classmethod
     def load(cls, run: Path) -> "RunMaps":
-        """WeightError where the run has no weights, RecipeError where captum is missing. The network computes on the CPU."""
+        """WeightError where the run has no weights, MissingPackage where captum is not there. The network computes on the CPU."""
         import_captum()
         predictor = Predictor.load(run, device="cpu")
         explainer = explainer_of(predictor.model.network, predictor.preprocess)

@@ -6,39 +6,23 @@ arXiv:1806.07421) against a random map and a blob in the centre, and the pointin
 
 import copy
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from scipy.special import stdtrit
 from torch import Tensor, nn
 from torch.nn import functional
 
 from glocal.explaining.methods import METHODS, Explainer
-from glocal.explaining.subject import subject_of
+from glocal.explaining.subject import Subject
 from glocal.intervals import count_interval
 
 ALIKE = 0.2  # rank correlation with a randomised network's map from which on a map does not depend on the weights
 _AT_ONCE = 8  # pictures of the pointing game that pass through the network together
 STEPS = 10  # parts in which pixels are deleted and inserted
-T_975 = (
-    12.71,
-    4.30,
-    3.18,
-    2.78,
-    2.57,
-    2.45,
-    2.36,
-    2.31,
-    2.26,
-    2.23,
-    2.20,
-    2.18,
-    2.16,
-    2.14,
-    2.13,
-)  # of 1 to 15 degrees
 
 
 @dataclass(frozen=True)
@@ -55,7 +39,7 @@ class Difference:
         mean, n = fmean(values), len(values)
         if n < 2:
             return cls(mean, -1.0, 1.0)
-        half = (T_975[n - 2] if n - 2 < len(T_975) else 1.96) * stdev(values) / n**0.5
+        half = float(stdtrit(n - 1, 0.975)) * stdev(values) / n**0.5
         return cls(mean, mean - half, mean + half)
 
     @property
@@ -148,8 +132,7 @@ def run_checks(explainer: Explainer, method: str, sample: Sample, pasted: Sample
     generator = torch.Generator().manual_seed(seed)
     blob_BHW = _centre_blob(maps_BHW.shape[1:]).expand_as(maps_BHW)
     random_BHW = torch.rand((len(maps_BHW), 7, 7), generator=generator)
-    network = explainer.subject.network
-    mine, random, centre = (_curves(network, sample, each) for each in (maps_BHW, random_BHW, blob_BHW))
+    mine, random, centre = (_curves(explainer.subject, sample, each) for each in (maps_BHW, random_BHW, blob_BHW))
     return Checks(
         correlation=_correlation(explainer, method, sample, maps_BHW, seed=seed),
         deletion=Difference.of(_less(random.deletion, mine.deletion)),
@@ -178,7 +161,7 @@ def _correlation(explainer: Explainer, method: str, sample: Sample, maps_BHW: Te
     """Mean rank correlation over the pictures and over two randomisations."""
     found = []
     for i in range(2):
-        subject = subject_of(randomised(explainer.subject.network, seed=seed + i), explainer.subject.size)
+        subject = replace(explainer.subject, network=randomised(explainer.subject.network, seed=seed + i))
         other_BHW = METHODS[method].compute(subject, explainer.place, sample.pictures, sample.classes)
         found += [rank_correlation(a, b) for a, b in zip(maps_BHW, other_BHW, strict=True)]
     return fmean(found)
@@ -202,7 +185,7 @@ class Curves(NamedTuple):
 
 
 @torch.no_grad()
-def _curves(network: nn.Module, sample: Sample, maps_BHW: Tensor) -> Curves:
+def _curves(subject: Subject, sample: Sample, maps_BHW: Tensor) -> Curves:
     """Mean probability of the class while pixels, from the highest of the map on, are taken out or put in, part by part; what
     is out is the mean colour."""
     deletion, insertion = [], []
@@ -212,7 +195,7 @@ def _curves(network: nn.Module, sample: Sample, maps_BHW: Tensor) -> Curves:
         rank[full_HW.flatten().argsort(descending=True, stable=True)] = torch.linspace(0, 1, full_HW.numel())
         taken_SHW = rank.view_as(full_HW) < torch.linspace(0, 1.01, STEPS + 1)[:, None, None]
         out_SCHW = torch.cat((x_CHW * ~taken_SHW[:, None], x_CHW * taken_SHW[:, None]))
-        p = network(out_SCHW).softmax(1)[:, k].float()
+        p = subject.probabilities(out_SCHW)[:, k]
         deletion.append(float(p[: STEPS + 1].mean()))
         insertion.append(float(p[STEPS + 1 :].mean()))
     return Curves(deletion, insertion)

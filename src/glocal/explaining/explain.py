@@ -21,8 +21,11 @@ from glocal.explaining.page import write_page
 from glocal.explaining.picture_maps import heat, on_picture, png
 from glocal.explaining.results import Explained, Explanation
 from glocal.explaining.settings import ExplainSettings
+from glocal.files import whole_file, write_whole
 from glocal.settings import merge
 from glocal.weights import Model
+
+_STEM = 60  # letters of a picture's name in the names of the files about it
 
 
 def explain(
@@ -43,8 +46,8 @@ def explain(
     checks: whether each method is checked on this network, with so many pastes in the pointing game.
     output: folder to write; by default `explain` in the run's folder, or beside the file.
 
-    RecipeError for a method that the network has no map for, an unknown class, or where captum is missing; DataError for a
-    picture that cannot be read. The network computes on the CPU.
+    RecipeError for a method that the network has no map for or an unknown class, DataError for a picture that cannot be read,
+    MissingPackage where captum is not there. The network computes on the CPU.
     """
     values = {"method": method, "target": target, "pastes": pastes, "seed": seed, "output": output}
     settings = merge(ExplainSettings(), {**values, "no_checks": not checks})
@@ -111,9 +114,10 @@ def _write(explanation: Explanation) -> None:
         for method, values in each.maps.items():
             arrays[f"{i}/{method}"] = values
             rows[method] = png(heat(each.picture, values))
-            (explanation.folder / f"{i:03}-{Path(each.path).stem}-{method}.png").write_bytes(rows[method])
+            name = f"{i:03}-{Path(each.path).stem[:_STEM]}-{method}.png"
+            write_whole(explanation.folder / name, rows[method])
         overlays.append(rows)
-    np.savez_compressed(explanation.folder / "maps.npz", **arrays)  # type: ignore[arg-type]
-    text = json.dumps(explanation.to_json(), ensure_ascii=False, indent=1, default=str)
-    (explanation.folder / "explain.json").write_text(text, encoding="utf-8")
+    with whole_file(explanation.folder / "maps.npz") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    write_whole(explanation.folder / "explain.json", json.dumps(explanation.to_json(), indent=1, default=str).encode())
     write_page(explanation, overlays)

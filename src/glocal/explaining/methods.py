@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from glocal import design
 from glocal.errors import RecipeError
 from glocal.explaining.attention.pooling import pooled_positions, pooling_input, pooling_op, pooling_weights
 from glocal.explaining.attention.rollout import rollout, why_no_rollout
 from glocal.explaining.subject import Place, Subject, readable_place, tapped
+from glocal.extras import require
 
 _GRID = 8  # patches that occlusion covers along a side, each twice as large as the step
 _AT_ONCE = 16  # occluded pictures that pass through the network together
@@ -51,7 +52,7 @@ def _occlusion(subject: Subject, place: Place, x_BCHW: Tensor, classes_B: Tensor
     steps = tuple(max(1, side // _GRID) for side in subject.size)
     windows = tuple(min(2 * step, side) for step, side in zip(steps, subject.size, strict=True))
     with torch.no_grad():
-        found: Tensor = captum.Occlusion(_probability_of(subject.network)).attribute(
+        found: Tensor = captum.Occlusion(subject.probabilities).attribute(
             x_BCHW,
             sliding_window_shapes=(subject.channels, *windows),
             strides=(subject.channels, *steps),
@@ -60,14 +61,6 @@ def _occlusion(subject: Subject, place: Place, x_BCHW: Tensor, classes_B: Tensor
             perturbations_per_eval=_AT_ONCE,
         )
     return found[:, 0]
-
-
-def _probability_of(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    def probabilities(x_BCHW: Tensor) -> Tensor:
-        logits: Tensor = network(x_BCHW)
-        return logits.softmax(1)
-
-    return probabilities
 
 
 def _attention(subject: Subject, place: Place, x_BCHW: Tensor, classes_B: Tensor) -> Tensor:
@@ -153,17 +146,17 @@ def choose_methods(subject: Subject, place: Place, method: str) -> list[str]:
     auto: Grad-CAM where the readable place has 4 x 4 positions or more, else occlusion, which needs no positions.
     all: every method that the network has a map for.
     """
-    missing = {name: each.missing(subject) for name, each in METHODS.items()}
-    if method == "all":
-        return [name for name, reason in missing.items() if not reason]
     if method == "auto":
         return ["gradcam" if place.n >= 16 else "occlusion"]
-    if method not in METHODS:
+    if method not in ("all", *METHODS):
         raise RecipeError(f"--method {method!r} is unknown; give auto, all, {', '.join(METHODS)}")
-    if missing[method]:
-        fitting = ", ".join(name for name, reason in missing.items() if not reason)
-        raise RecipeError(f"--method {method} does not fit {subject.name}: {missing[method]}; possible are {fitting}")
-    return [method]
+    missing = {name: each.missing(subject) for name, each in METHODS.items()}
+    fitting = [name for name, reason in missing.items() if not reason]
+    if method != "all" and method not in fitting:
+        raise RecipeError(
+            f"--method {method} does not fit {subject.name}: {missing[method]}; possible are {', '.join(fitting)}"
+        )
+    return fitting if method == "all" else [method]
 
 
 class Explainer:
@@ -178,9 +171,8 @@ class Explainer:
 
 
 def import_captum() -> Any:
-    """captum.attr; RecipeError with the command that installs it."""
-    try:
-        from captum import attr
-    except ImportError:
-        raise RecipeError("Grad-CAM and occlusion need captum: pip install 'glocal[explain]'") from None
+    """captum.attr; MissingPackage with the command that installs it."""
+    require("a heat map by Grad-CAM or occlusion", "explain", "captum")
+    from captum import attr
+
     return attr

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from glocal.errors import RunError
 from glocal.explaining.checks import ALIKE
 from glocal.explaining.methods import METHODS
 from glocal.explaining.picture_maps import png
 from glocal.explaining.results import Explanation, NetworkExplanation
+from glocal.files import write_whole
 from glocal.html_page import template
 
 
@@ -49,8 +49,5 @@ def data_uri(pixels: bytes) -> str:
 
 def _write(path: Path, name: str, values: Mapping[str, Any]) -> Path:
     text = template(Path(__file__).with_name(name)).render(**values)
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror}") from None
+    write_whole(path, text.encode(errors="replace"))  # a path may hold bytes that are no text
     return path

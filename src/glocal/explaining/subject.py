@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -53,7 +53,7 @@ class Subject:
     """A network in evaluation mode, the size of its pictures (h, w), its channels, and its places from the stem on.
 
     name: of the architecture, or of the class of a module of timm's.
-    arch: of a network of glocal; None for one of timm's.
+    arch: of a network of glocal; None for one of timm's. multi_label: whether the probability of each class stands for itself.
     """
 
     network: nn.Module
@@ -62,6 +62,12 @@ class Subject:
     places: tuple[Place, ...]
     name: str
     arch: Architecture | None = None
+    multi_label: bool = False
+
+    def probabilities(self, x_BCHW: Tensor) -> Tensor:
+        """(B, classes) of normalised pictures, without the temperature."""
+        logits_BK: Tensor = self.network(x_BCHW).float()
+        return logits_BK.sigmoid() if self.multi_label else logits_BK.softmax(1)
 
     @property
     def last_block(self) -> Place:
@@ -78,10 +84,12 @@ def subject_of(network: nn.Module, size: tuple[int, int] | None = None) -> Subje
     network.eval()
     if isinstance(network, Network):
         arch = network.arch if size is None else adapt(network.arch, size=size)
-        return Subject(network, (arch.image.h, arch.image.w), arch.image.c, _places_of(arch), arch.name, arch)
+        several = network.description.multi_label
+        return Subject(network, (arch.image.h, arch.image.w), arch.image.c, _places_of(arch), arch.name, arch, several)
     if isinstance(network, TimmNetwork):
         image = network.arch.image
-        return _timm_subject(network.model, size or (image.h, image.w), channels=image.c, name=network.arch.name)
+        subject = _timm_subject(network.model, size or (image.h, image.w), channels=image.c, name=network.arch.name)
+        return replace(subject, multi_label=network.description.multi_label)
     if not hasattr(network, "forward_features"):
         raise ArchitectureError(
             f"{type(network).__name__} has no method forward_features; give a network of glocal or of timm.create_model"

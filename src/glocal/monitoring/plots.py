@@ -16,7 +16,7 @@ from glocal.artifacts.run_folder import RunFolder
 from glocal.data import Split
 from glocal.errors import DataError
 from glocal.evaluation.predictions import Predictions
-from glocal.files import whole_file
+from glocal.files import write_whole
 from glocal.intervals import wilson
 
 if TYPE_CHECKING:
@@ -224,5 +224,4 @@ def _figure(run: RunFolder, name: str, *, width: float, height: float) -> "Itera
         yield figure
         png = BytesIO()
         figure.savefig(png, format="png")
-    with whole_file(run.path / "plots" / f"{name}.png") as file:
-        file.write(png.getbuffer())
+    write_whole(run.path / "plots" / f"{name}.png", png.getbuffer())

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from glocal.artifacts.run_folder import RunFolder
 from glocal.errors import RunError
-from glocal.files import read_json, read_yaml, whole_file
+from glocal.files import read_json, read_yaml, write_whole
 from glocal.passwords import public_url, with_passwords, without_passwords
 
 
@@ -111,8 +111,7 @@ class MLflow:
         params = [Param(key, str(value)) for key, value in about["settings"].items()]
         for i in range(0, len(params), 100):  # the most that a request may have
             self._client.log_batch(run_id, params=params[i : i + 100])
-        with whole_file(self._id_file) as file:
-            file.write(json.dumps({"store": store, "run_id": run_id}).encode())
+        write_whole(self._id_file, json.dumps({"store": store, "run_id": run_id}).encode())
         return run_id
 
     def _resume(self) -> str:

@@ -24,7 +24,7 @@ from glocal.artifacts.run_folder import RunFolder
 from glocal.data import Data
 from glocal.data.checks.scan import Progress
 from glocal.errors import ComparisonError
-from glocal.files import read_json, read_yaml, whole_file, write_yaml
+from glocal.files import read_json, read_yaml, write_whole, write_yaml
 from glocal.machine.processes import Machine
 from glocal.picking.candidates import Candidate, Refused, build_all, names_for, with_weights
 from glocal.picking.measuring.limits import within_counts
@@ -117,8 +117,7 @@ class OpenPick:
 
     def store(self, name: str, values: Mapping[str, Any]) -> None:
         """Writes a file of the folder, whole."""
-        with whole_file(self.folder / name) as file:
-            file.write(json.dumps(values, indent=1, ensure_ascii=False).encode())
+        write_whole(self.folder / name, json.dumps(values, indent=1, ensure_ascii=False).encode())
 
 
 def select(

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from glocal.files import whole_file
+from glocal.files import write_whole
 from glocal.picking.open_pick import OpenPick
 from glocal.picking.result import PickResult
 
@@ -16,5 +16,4 @@ def write_results(opened: OpenPick, result: PickResult) -> None:
     table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
-    with whole_file(opened.folder / "pick.csv") as file:
-        file.write(text.getvalue().encode())
+    write_whole(opened.folder / "pick.csv", text.getvalue().encode())

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glocal.design import Architecture, cost
-from glocal.files import whole_file
+from glocal.files import write_whole
 from glocal.searching.candidates.candidate import Candidate, format_answers
 from glocal.trials.training import Trained
 
@@ -33,6 +33,5 @@ def write_finalists(path: Path, finalists: Sequence[tuple[Candidate, Architectur
             "winner": int(i == first),
         }
         lines.append(",".join(str(row[name]) for name in COLUMNS))
-    with whole_file(path) as file:
-        file.write(("\n".join(lines) + "\n").encode())
+    write_whole(path, ("\n".join(lines) + "\n").encode())
     return first

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from glocal.artifacts.run_folder import RunFolder
@@ -102,8 +101,7 @@ class Level:
     def _train(self, supernet: Supernet, recipe: Recipe, run: RunFolder) -> None:
         search, settings = self.search, self.search.settings
         schedule = settings.path_schedule(self.space)
-        n = len(search.data.val)
-        val = search.data.val.taken(np.linspace(0, n - 1, min(MONITORED_ON, n)).astype(np.int64))
+        val = search.data.val.spread(MONITORED_ON)
         state = start(supernet, recipe, machine=search.machine, run=run)
         evaluator = PathEvaluator(supernet, search.cached(val), search.cached(search.calibration))
         log = Log(

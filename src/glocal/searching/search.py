@@ -34,7 +34,7 @@ from glocal.design.space import size
 from glocal.design.span import cost_range
 from glocal.design.text import count
 from glocal.errors import Stopped, TrialError
-from glocal.files import whole_file
+from glocal.files import write_whole
 from glocal.machine.threads import threads
 from glocal.recipes import recipe as named_recipe
 from glocal.recipes import suggest
@@ -218,6 +218,5 @@ def _announce(search_run: SearchRun, *, started: float) -> None:
         if not path.exists():
             quote = search_run.plan.quote(unit_seconds(search_run, space))
             search_run.plan.check_budget(quote, remedy="a smaller space or picture, or fewer finalists")
-            with whole_file(path) as file:
-                file.write(f"{quote}\n".encode())
+            write_whole(path, f"{quote}\n".encode())
     search_run.echo(path.read_text(encoding="utf-8", errors="replace"))

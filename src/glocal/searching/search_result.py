@@ -13,7 +13,7 @@ from glocal.design.space import Answers
 from glocal.design.text import count
 from glocal.evaluation.scores import Scores
 from glocal.families import vocabulary
-from glocal.files import whole_file, write_yaml
+from glocal.files import write_whole, write_yaml
 from glocal.searching.candidates.candidate import format_answers
 from glocal.trials.training import Trained
 
@@ -74,8 +74,7 @@ def write_winner(
         ("weights.safetensors", RunFolder(trained.folder).weights("best").read_bytes()),
         ("winner.json", json.dumps(scores, indent=1, ensure_ascii=False).encode()),
     ):
-        with whole_file(winner / name) as file:
-            file.write(content)
+        write_whole(winner / name, content)
     return result
 
 

@@ -9,11 +9,12 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
+from glocal.evaluation.selective import threshold_of
 from glocal.serving.intake import Intake
 from glocal.serving.messages.answers import json_response
 from glocal.serving.messages.refusal import Refusal
 from glocal.serving.metrics import Metrics
-from glocal.serving.models import Classifier, Explain, probability_threshold
+from glocal.serving.models import Classifier, Explain
 from glocal.serving.observing import LOGGER, Observed
 from glocal.serving.page import page_route
 from glocal.serving.protocol_routes import protocol_routes
@@ -36,7 +37,7 @@ def app(
     """
     settings = settings or ServeSettings()
     metrics = Metrics(settings.max_batch)
-    threshold = probability_threshold(model, settings.threshold)
+    threshold, _ = threshold_of(model, settings.threshold)
     service = Service(model, settings, threshold=threshold, metrics=metrics, explain=explain)
     intake, name = Intake(settings, metrics), settings.name or name
 

@@ -8,24 +8,15 @@ from typing import Protocol
 import numpy as np
 
 from glocal.data.batches.preprocess import Preprocess
-from glocal.errors import RecipeError
+from glocal.evaluation.pictures import Labelled
 from glocal.evaluation.predict import Predictor
-from glocal.evaluation.selective import choose_threshold, held_out_predictions
 
 Explain = Callable[[np.ndarray], bytes]
 """A picture, uint8 (h, w, 3), to a PNG that shows what the network looked at."""
 
 
-class Classifier(Protocol):
+class Classifier(Labelled, Protocol):
     """A model that can be served. A loaded run (`Predictor`) is one."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the classes, in the order of the probabilities."""
-
-    @property
-    def multi_label(self) -> bool:
-        """Whether a picture may have several labels, so that each probability stands for itself."""
 
     @property
     def preprocess(self) -> Preprocess:
@@ -50,18 +41,3 @@ def explanations(classifier: Classifier) -> Explain | None:
     network, preprocess = classifier.model.network, classifier.preprocess
     explainer = explainer_of(network if classifier.device.type == "cpu" else deepcopy(network).cpu(), preprocess)
     return lambda picture: overlay(explainer, picture, preprocess=preprocess)
-
-
-def probability_threshold(classifier: Classifier, text: str | None) -> float | None:
-    """The threshold that --threshold asks for. RecipeError where it has no effect or cannot be chosen."""
-    if text is None:
-        return None
-    if classifier.multi_label:
-        raise RecipeError(
-            "a threshold leaves the one class of a picture open, and this network predicts several labels"
-        )
-    held_out = None
-    if isinstance(classifier, Predictor):
-        held_out = held_out_predictions(classifier.file, classifier.run, classifier.classes)
-    threshold, _ = choose_threshold(text, held_out)
-    return threshold

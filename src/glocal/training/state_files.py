@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from glocal.errors import WeightError
-from glocal.files import reason_of, whole_file
+from glocal.files import reason_of, write_whole
 from glocal.machine.processes import Machine, is_divided
 
 FORMAT = 1
@@ -40,8 +40,7 @@ def write_state(
     if machine.rank < writers:
         data = safetensors.torch.save({key: local_part(t).detach().cpu().contiguous() for key, t in tensors.items()})
         checksum = zlib.crc32(data)
-        with whole_file(folder / f"{machine.rank}-of-{writers}.safetensors") as file:
-            file.write(data)
+        write_whole(folder / f"{machine.rank}-of-{writers}.safetensors", data)
     checksums = machine.gathered(checksum)  # all parts are there before they are named
     if machine.main:
         saved = {
@@ -53,8 +52,7 @@ def write_state(
             "checksums": checksums[:writers],
             "divided": sorted(key for key, t in tensors.items() if is_divided(t)),
         }
-        with whole_file(path) as file:
-            file.write(json.dumps({**saved, "checksum": _checksum(saved)}).encode())
+        write_whole(path, json.dumps({**saved, "checksum": _checksum(saved)}).encode())
         for old in path.parent.glob("step-*"):
             if old != folder:
                 shutil.rmtree(old)

@@ -7,7 +7,7 @@ from math import inf
 from pathlib import Path
 from typing import Self
 
-from glocal.files import read_json, whole_file
+from glocal.files import read_json, write_whole
 
 
 @dataclass(eq=False)
@@ -43,5 +43,4 @@ class Clock:
     def save(self) -> None:
         """Notes the time spent, where there is a budget."""
         if self.budget_s < inf:
-            with whole_file(self.path) as file:
-                file.write(json.dumps({"spent_s": self.spent_s}).encode())
+            write_whole(self.path, json.dumps({"spent_s": self.spent_s}).encode())

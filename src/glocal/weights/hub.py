@@ -12,7 +12,7 @@ from typing import Any
 
 from glocal.design import dump
 from glocal.errors import WeightError
-from glocal.files import whole_file
+from glocal.files import write_whole
 from glocal.intervals import wilson
 from glocal.net import Network
 from glocal.net.saving.hub import CARD, CONFIG, WEIGHTS, Description, config
@@ -54,8 +54,7 @@ def write_hub_folder(
     card = network.generate_model_card(repo_id=repo_id, licence=licence, results=results)
     texts = {CONFIG: json.dumps(config(network), indent=2, ensure_ascii=False), CARD: str(card)}
     for name, text in texts.items():
-        with whole_file(folder / name) as file:
-            file.write(text.encode())
+        write_whole(folder / name, text.encode())
     return tuple(folder / name for name in (CONFIG, WEIGHTS, CARD))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,8 @@ from glocal.settings import STRICT, Flag, merge
 
 if TYPE_CHECKING:
     import torch
+
+    from glocal.net.timing.latency import Timing
 
 
 class BenchmarkSettings(BaseModel):
@@ -49,9 +52,15 @@ def benchmark(
     """Measure images/s, and the milliseconds of a pass (median and 95th percentile)."""
     import torch
 
+    from glocal.deploying.classifiers import raise_device
+    from glocal.deploying.exported import find_exported
     from glocal.machine.device import pick_device
 
-    how, place = merge(BenchmarkSettings(), settings), pick_device(device)
+    how = merge(BenchmarkSettings(), settings)
+    exported = {name: file for name in model if (file := find_exported(name)) is not None}
+    for file in exported.values():
+        raise_device(file, device)
+    place = pick_device(device)
     if min(batch_size) < 1:
         raise RecipeError("--batch-size is at least 1")
     if how.threads:
@@ -59,10 +68,13 @@ def benchmark(
     rows: dict[str, list[dict[str, float]]] = {}
     for name in model:
         for size in batch_size:
-            for label, row in _measured(name, size, how, place).items():
+            of_name = _exported(exported[name], size, how) if name in exported else _measured(name, size, how, place)
+            for label, row in of_name.items():
                 rows.setdefault(label, []).append(row)
-    precision = "bf16" if how.bf16 else "fp32"
-    measured = f"{place}, {torch.get_num_threads()} threads, {precision}, {how.rounds} rounds after 5 of warm-up"
+    parts = [f"{place}, {torch.get_num_threads()} threads"]
+    parts += ["bf16" if how.bf16 else "fp32"] if len(exported) < len(model) else []
+    parts += ["exported files in their own precision"] if exported else []
+    measured = f"{', '.join(parts)}, {how.rounds} rounds after 5 of warm-up"
     if as_json:
         print(json.dumps({"measured": measured, "models": rows}))
         return
@@ -79,14 +91,11 @@ def _measured(
     name: str, batch_size: int, how: BenchmarkSettings, device: "torch.device"
 ) -> dict[str, dict[str, float]]:
     """Speeds of a network and of what is measured beside it, by their labels."""
-    from glocal.deploying.exported import find_exported
     from glocal.net.fuse import fuse
     from glocal.net.timing.latency import measure
     from glocal.weights import build_network, find_architecture
     from glocal.weights.networks.any_network import adapt_any, of_design_space
 
-    if (exported := find_exported(name)) is not None:
-        return {str(exported): _exported(exported, batch_size, how)}
     arch = adapt_any(find_architecture(name), size=how.img_size)
     networks: dict[str, Any] = {arch.name: build_network(arch)}
     if how.timm:
@@ -96,13 +105,14 @@ def _measured(
         arch = of_design_space(arch, wanted="--fused")
         networks[f"{arch.name} (fused)"] = fuse(networks[arch.name])
     found = measure(networks, arch.image, batch_size=batch_size, device=device, rounds=how.rounds, bf16=how.bf16)
-    return {
-        label: {"batch_size": batch_size, "images_per_s": t.images_per_s, "p50_ms": t.p50_ms, "p95_ms": t.p95_ms}
-        for label, t in found.items()
-    }
+    return {label: _row(timing) for label, timing in found.items()}
 
 
-def _exported(file: Path, batch_size: int, how: BenchmarkSettings) -> dict[str, float]:
+def _row(timing: "Timing") -> dict[str, float]:
+    return {**asdict(timing), "images_per_s": timing.images_per_s}
+
+
+def _exported(file: Path, batch_size: int, how: BenchmarkSettings) -> dict[str, dict[str, float]]:
     """Speed of an exported file on pictures of its network's size, preprocessing included."""
     import torch
 
@@ -110,8 +120,8 @@ def _exported(file: Path, batch_size: int, how: BenchmarkSettings) -> dict[str, 
 
     if how.bf16 or how.fused or how.timm or how.img_size is not None:
         raise RecipeError(f"{file} is measured as it is: --bf16, --fused, --timm and --img-size have no effect on it")
-    t = exported_timing(file, batch_size=batch_size, threads=torch.get_num_threads(), rounds=how.rounds)
-    return {"batch_size": batch_size, "images_per_s": t.images_per_s, "p50_ms": t.p50_ms, "p95_ms": t.p95_ms}
+    timing = exported_timing(file, batch_size=batch_size, threads=torch.get_num_threads(), rounds=how.rounds)
+    return {str(file): _row(timing)}
 
 
 def _of_timm(arch: Architecture):  # type: ignore[no-untyped-def]  # timm has no types

@@ -64,19 +64,15 @@ def predict(
 ) -> None:
     """Predict the class of pictures. One that cannot be read is named, the others are predicted, and the exit code is 1."""
     from glocal.deploying.classifiers import load_classifier
-    from glocal.evaluation.predict import Predictor, predictions_of
+    from glocal.evaluation.predict import predictions_of
     from glocal.evaluation.prediction_files import check_new_files, prediction_files
-    from glocal.evaluation.selective import choose_threshold, held_out_predictions
+    from glocal.evaluation.selective import threshold_of
 
     wanted = merge(PredictOptions(), options)
     _raise_without_effect(options, as_json=as_json)
     check_new_files(wanted.csv, wanted.jsonl, overwrite=wanted.overwrite)
     model = load_classifier(run, device=wanted.device)
-    threshold, selective = None, None
-    if wanted.threshold is not None:
-        of_run = model.run if isinstance(model, Predictor) else None
-        held_out = held_out_predictions(model.file, of_run, model.classes)
-        threshold, selective = choose_threshold(wanted.threshold, held_out)
+    threshold, selective = threshold_of(model, wanted.threshold)
     names, total = _names(paths)
     files = [str(path) for path in (wanted.csv, wanted.jsonl) if path is not None]
     summary = Summary(files=files, temperature=model.temperature, threshold=threshold)

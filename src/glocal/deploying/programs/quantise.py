@@ -13,14 +13,10 @@ import numpy as np
 
 from glocal.data import Split
 from glocal.data.batches.preprocess import Preprocess
-from glocal.deploying.programs.tracing import INPUT, quiet, require
+from glocal.deploying.programs.tracing import INPUT, quiet
+from glocal.extras import require
 
-PICTURES = 300  # of the training split; nncf's default, and ONNX Runtime's observers are flat by then
-
-
-def calibration_split(split: Split) -> Split:
-    """`PICTURES` pictures of a split, evenly spread, so that sorted classes are all among them."""
-    return split.taken(np.unique(np.linspace(0, len(split) - 1, min(PICTURES, len(split))).astype(int)))
+CALIBRATION = 300  # training pictures; nncf's default, and ONNX Runtime's observers are flat by then
 
 
 def _prepared(split: Split, preprocess: Preprocess) -> Iterator[np.ndarray]:
@@ -30,7 +26,7 @@ def _prepared(split: Split, preprocess: Preprocess) -> Iterator[np.ndarray]:
 
 def quantise_onnx(network: Any, split: Split, preprocess: Preprocess) -> Any:
     """An `onnx.ModelProto` of `forms.core` with int8 convolutions and dense layers. Attention between activations stays float."""
-    require("export", "onnx", "onnxruntime")
+    require("int8", "export", "onnx", "onnxruntime")
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
@@ -63,7 +59,7 @@ def quantise_onnx(network: Any, split: Split, preprocess: Preprocess) -> Any:
 
 def quantise_openvino(network: Any, split: Split, preprocess: Preprocess) -> Any:
     """An `openvino.Model` of `forms.core` in int8, by nncf."""
-    require("openvino", "nncf", "openvino")
+    require("int8 by OpenVINO", "openvino", "nncf", "openvino")
     import nncf
 
     logging.getLogger("nncf").setLevel(logging.ERROR)

@@ -10,18 +10,12 @@ import torch
 from torch import nn
 
 from glocal.errors import RunError
+from glocal.extras import require
+from glocal.files import reason_of
 
 OPSET = 19  # of ONNX: the first whose Resize has antialiasing in all runtimes that glocal is tested with
 INPUT, OUTPUT = "pictures", "probabilities"
 EXAMPLE = 2  # pictures in the batch that is traced; torch takes a batch of one for a constant
-
-
-def require(extra: str, *modules: str) -> None:
-    """RunError with the command that installs an extra of glocal where one of its modules is missing."""
-    from importlib.util import find_spec
-
-    if missing := [name for name in modules if find_spec(name) is None]:
-        raise RunError(f"{', '.join(missing)} is not installed; install it: pip install 'glocal[{extra}]'")
 
 
 def trace(module: nn.Module, example: torch.Tensor) -> torch.export.ExportedProgram:
@@ -32,22 +26,28 @@ def trace(module: nn.Module, example: torch.Tensor) -> torch.export.ExportedProg
         try:
             return torch.export.export(module.eval(), (example,), dynamic_shapes=(batch,))
         except (RuntimeError, ValueError, AssertionError) as error:  # what torch.export raises
-            raise RunError(f"this network cannot be exported: {str(error).splitlines()[0]}") from error
+            raise RunError(f"this network cannot be exported: {reason_of(error)}") from error
 
 
 def to_onnx(program: torch.export.ExportedProgram) -> Any:
-    """The program as an `onnx.ModelProto`, with one input `pictures` and one output `probabilities`."""
-    require("export", "onnx", "onnxscript")
+    """The program as an `onnx.ModelProto`, with one input `pictures` and one output `probabilities`.
+
+    RunError where it has an operation that ONNX lacks.
+    """
+    require("export to ONNX", "export", "onnx", "onnxscript")
     with torch.no_grad(), quiet():
-        converted = torch.onnx.export(
-            program,
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            verbose=False,
-            optimize=True,
-        )
+        try:
+            converted = torch.onnx.export(
+                program,
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                verbose=False,
+                optimize=True,
+            )
+        except RuntimeError as error:  # of which torch.onnx's own errors derive
+            raise RunError(f"this network cannot be exported to ONNX: {reason_of(error)}") from error
     assert converted is not None
     return converted.model_proto
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from glocal.evaluation.calibration.errors import BINS, Calibration
 from glocal.evaluation.calibration.temperature import CalibrationReport
-from glocal.files import whole_file
+from glocal.files import write_whole
 from glocal.intervals import count_interval
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def draw_reliability(report: CalibrationReport, path: Path, *, title: str) -> No
         grid[0, 0].legend(loc="upper left", fontsize=8, edgecolor="none")
         png = BytesIO()
         figure.savefig(png, format="png")
-    with whole_file(path) as file:
-        file.write(png.getbuffer())
+    write_whole(path, png.getbuffer())
 
 
 def _draw_bins(axes: "Axes", found: Calibration, *, name: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from glocal.explaining.page import write_network_page
 from glocal.explaining.pastes import scrambled
 from glocal.explaining.results import NetworkExplanation
 from glocal.explaining.subject import Subject, subject_of
+from glocal.files import write_whole
 
 _NOISE = 8  # pictures of noise where none are named
 
@@ -54,11 +56,10 @@ def explain_network(
     for i, explanation in enumerate(found):
         for title, pixels in explanation.figures.items():
             stem = re.sub(r"\W+", "-", f"{i}-{explanation.name}-{title}".lower())
-            (folder / f"{stem}.png").write_bytes(pixels)
-    text = json.dumps([each.to_json() for each in found], ensure_ascii=False, indent=1)
-    (folder / "network.json").write_text(text, encoding="utf-8")
+            write_whole(folder / f"{stem}.png", pixels)
+    write_whole(folder / "network.json", json.dumps([each.to_json() for each in found], indent=1).encode())
     page = write_network_page(found, folder / "network.html")
-    return tuple(NetworkExplanation(**{**vars(each), "page": page}) for each in found)
+    return tuple(replace(each, page=page) for each in found)
 
 
 def noise(preprocess: Preprocess) -> Iterable[Tensor]:

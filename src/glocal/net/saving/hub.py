@@ -16,7 +16,7 @@ from torch import nn
 from glocal.design import Architecture, dump
 from glocal.design.text import Plain
 from glocal.errors import WeightError
-from glocal.files import whole_file
+from glocal.files import write_whole
 from glocal.net.card import card
 from glocal.net.saving.model_card import Result, model_card
 from glocal.net.saving.tensor_files import read_model, write_safetensors
@@ -78,8 +78,7 @@ class OnTheHub(nn.Module, ModelHubMixin):
     def _save_pretrained(self, save_directory: Path) -> None:
         meta = self.description.beside(dump(self.arch), notes={})
         write_safetensors(save_directory / WEIGHTS, self.state_dict(), meta=meta)
-        with whole_file(save_directory / CONFIG) as file:
-            file.write(json.dumps(config(self), indent=2, ensure_ascii=False).encode())
+        write_whole(save_directory / CONFIG, json.dumps(config(self), indent=2, ensure_ascii=False).encode())
 
     @classmethod
     def _from_pretrained(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from glocal.design import Architecture, cost, load
 from glocal.errors import ArchitectureError, WeightError
 from glocal.families import vocabulary
-from glocal.files import whole_file
+from glocal.files import write_whole
 
 FORMAT = "1"
 Made = TypeVar("Made", bound=nn.Module)
@@ -103,8 +103,7 @@ def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor], *, meta: 
     """Writes safetensors in one step: at any moment the path holds the old file or the new one, whole."""
     about = {"format": "pt", "glocal": json.dumps({"format": FORMAT, **meta}, sort_keys=True)}
     data = safetensors.torch.save({key: t.detach().contiguous() for key, t in tensors.items()}, metadata=about)
-    with whole_file(path) as file:
-        file.write(data)
+    write_whole(path, data)
 
 
 _KINDS: dict[str, tuple[type, ...]] = {

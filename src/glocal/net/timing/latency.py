@@ -3,7 +3,7 @@
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,11 @@ class Timing:
     batch_size: int
     p50_ms: float
     p95_ms: float
+
+    @classmethod
+    def of(cls, ms: Sequence[float], batch_size: int) -> "Timing":
+        """From the milliseconds of each round, two or more."""
+        return cls(batch_size, statistics.median(ms), statistics.quantiles(ms, n=20)[-1])
 
     @property
     def images_per_s(self) -> float:
@@ -47,10 +52,7 @@ def measure(
     x = torch.randn(batch_size, *size, device=device)
     calls = {name: partial(network.to(device).eval(), x) for name, network in networks.items()}
     taken = measure_calls(calls, device=device, rounds=rounds, warmup=warmup, bf16=bf16)
-    return {
-        name: Timing(batch_size, statistics.median(ms), statistics.quantiles(ms, n=20)[-1])
-        for name, ms in taken.items()
-    }
+    return {name: Timing.of(ms, batch_size) for name, ms in taken.items()}
 
 
 def measure_calls(

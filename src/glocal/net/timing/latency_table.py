@@ -18,7 +18,7 @@ from glocal.design import Architecture, Grid, Part, Shape, Tokens, parts, python
 from glocal.design.cost import part_cost
 from glocal.design.span import reach
 from glocal.errors import SearchError
-from glocal.files import whole_file
+from glocal.files import write_whole
 from glocal.net.init import initialised
 from glocal.net.layout import laid_out, leaves_channels_last
 from glocal.net.timing.latency import device_name, measure_calls
@@ -130,8 +130,7 @@ class LatencyTable:
         if self.path is None:
             return
         rows = [dict(zip(COLUMNS, (*each, ms), strict=True)) for each, ms in self._ms.items()]
-        with whole_file(self.path) as file:
-            file.write(json.dumps({"setting": asdict(self.setting), "parts": rows}, indent=1).encode())
+        write_whole(self.path, json.dumps({"setting": asdict(self.setting), "parts": rows}, indent=1).encode())
 
 
 def latency(arch: Architecture, table: LatencyTable) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from glocal.command_line import command, quoted
 from glocal.errors import RunError
 from glocal.evaluation.predictions import Predictions
-from glocal.files import whole_file
+from glocal.files import write_whole
 from glocal.html_page import template
 from glocal.reporting.runs.figures import Bin, accuracy_svg, loss_svg, reliability_svg
 from glocal.reporting.runs.files import RunFiles
@@ -39,8 +39,7 @@ def write_run_page(
     run = RunFiles.find(folder)
     text = _page(run, pixels=pixels, explain=explain, about_maps=about_maps)
     path = run.folder.path / "report.html"
-    with whole_file(path) as file:
-        file.write(text.encode("utf-8", errors="replace"))
+    write_whole(path, text.encode("utf-8", errors="replace"))
     return path
 
 

@@ -13,7 +13,7 @@ from glocal.design.limits import COSTS
 from glocal.design.space import Answers, questions_by_name
 from glocal.design.text import dump
 from glocal.errors import GlocalError, SearchError
-from glocal.files import whole_file
+from glocal.files import write_whole
 from glocal.searching.candidates.candidate import Candidate, Evaluated, format_answers
 from glocal.searching.candidates.methods import Strategy
 from glocal.trials.table import Table
@@ -138,5 +138,4 @@ def write_csv(path: str | Path, level: str, evaluated: Iterable[Candidate]) -> N
             **c.costs,
         }
         rows.writerow({name: cell for name, cell in cells.items() if name in COLUMNS})
-    with whole_file(path) as file:
-        file.write(text.getvalue().encode())
+    write_whole(path, text.getvalue().encode())

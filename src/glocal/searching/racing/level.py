@@ -10,7 +10,7 @@ from glocal.design import Architecture, decide, dump
 from glocal.design.space import size
 from glocal.design.text import count
 from glocal.errors import RecipeError
-from glocal.files import whole_file, write_yaml
+from glocal.files import write_whole, write_yaml
 from glocal.searching.candidates.candidate import Candidate, format_answers
 from glocal.searching.candidates.candidate_table import write_csv
 from glocal.searching.candidates.methods import RandomSearch, Strategy
@@ -109,8 +109,9 @@ class RacedLevel:
         raced = [_measured(each, found, n=len(self.search.data.val)) for each in candidates]
         write_csv(self.path / "candidates.csv", self.name, [each for each in raced if each.accuracy is not None])
         if found.race:
-            with whole_file(self.path / "race.json") as file:
-                file.write(json.dumps([rung.to_json() for rung in found.race.rungs], indent=1).encode())
+            write_whole(
+                self.path / "race.json", json.dumps([rung.to_json() for rung in found.race.rungs], indent=1).encode()
+            )
         rows, task = [], self.task
         for name in found.trained[: self.search.settings.finalists]:
             answers = by_name[name].answers

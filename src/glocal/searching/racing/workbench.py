@@ -11,7 +11,7 @@ from glocal.comparing.racing.race import Heat
 from glocal.data.batches.loader import Batch, Batches
 from glocal.design import Architecture, decide
 from glocal.errors import SearchError
-from glocal.files import whole_file
+from glocal.files import write_whole
 from glocal.searching.candidates.candidate import Candidate, format_answers
 from glocal.searching.racing.trial import TrainNetworks, as_trial
 from glocal.searching.ranking.proxies import EARLY_STEPS, PROXIES, ProxyName, proxy_score
@@ -65,8 +65,7 @@ class FolderBench:
         if proxy is None:
             raise SearchError(f"{name} is no proxy; give one of {', '.join(PROXIES)}")
         scores = self._scores(proxy)
-        with whole_file(path) as file:
-            file.write(json.dumps(scores).encode())
+        write_whole(path, json.dumps(scores).encode())
         return scores
 
     def _scores(self, proxy: ProxyName) -> dict[str, float]:

@@ -12,7 +12,7 @@ from glocal.design import Architecture, cost, decide
 from glocal.design.space import Answers
 from glocal.errors import SearchError
 from glocal.evaluation.predictions import FILE, Predictions
-from glocal.files import whole_file
+from glocal.files import whole_file, write_whole
 from glocal.searching.candidates.candidate import format_answers
 from glocal.searching.ranking.correlation import Pair, Rank, rank
 from glocal.searching.sampling import stratified_sample
@@ -120,6 +120,5 @@ def _write(level: Path, every: Sequence[Answers], archs: Sequence[Architecture],
     lines = [",".join(COLUMNS)]
     for answers, arch, pair in zip(every, archs, pairs, strict=True):
         lines.append(f"{format_answers(answers)},{pair.macs},{cost(arch).params},{pair.supernet},{pair.alone}")
-    with whole_file(level / "rank.csv") as file:
-        file.write(("\n".join(lines) + "\n").encode())
+    write_whole(level / "rank.csv", ("\n".join(lines) + "\n").encode())
     return level / "rank.csv"
