@@ -116,7 +116,7 @@ def replayed_pick(settings: PickSettings, share: float, *, rules: Callable[[Rule
         raced = race(
             plan.entrants, measure, rules=plan.rules, allowance_s=lambda rung: rung_allowance(plan, budget - spent())
         )
-        names, k = choose_finals(
+        finals = choose_finals(
             raced.finalists,
             epoch_s,
             horizon=bench.horizon,
@@ -125,8 +125,8 @@ def replayed_pick(settings: PickSettings, share: float, *, rules: Callable[[Rule
             seconds=budget - spent(),
             workers=1,
         )
-        trained |= {(name, seed): bench.horizon for name in names for seed in range(k)}
-        best = max(names, key=lambda name: world.accuracy(number[name], bench.horizon, k))
+        trained |= {(name, seed): bench.horizon for name in finals.names for seed in range(finals.seeds)}
+        best = max(finals.names, key=lambda name: world.accuracy(number[name], bench.horizon, finals.seeds))
         return Outcome(number[best], spent())
 
     return policy

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import re
@@ -10,13 +11,15 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, TypeVar
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from glocal.errors import RunError
 from glocal.passwords import without_passwords
 
+T = TypeVar("T")
 _PARTS = ".parts-"
 
 
@@ -47,6 +50,18 @@ def write_whole(path: str | Path, data: bytes | memoryview) -> None:
     """Writes a file that appears only when it is complete, as `whole_file` does."""
     with whole_file(path) as file:
         file.write(data)
+
+
+def unique_name(text: str, *, of: str | None = None) -> str:
+    """A name for a file or folder about something of any name; different texts have different ones, or different `of`."""
+    readable = re.sub(r"[^A-Za-z0-9._@-]+", "-", text).strip("-.")[:80] or "unnamed"
+    checksum = hashlib.sha256((of or text).encode(errors="surrogateescape")).hexdigest()[:8]
+    return f"{readable}-{checksum}"
+
+
+def name_of_source(source: str | Path) -> str:
+    """A source of pictures in the names of folders about it: that of its file or folder, also where it is given as "."."""
+    return re.sub(r"[^\w-]+", "_", Path(source).resolve().stem).strip("_") or "pictures"
 
 
 def is_part(name: str) -> bool:
@@ -90,6 +105,17 @@ def file_bytes(path: str | Path) -> bytes:
     """The bytes of a file; OSError for any other thing."""
     with open_file(path) as file:
         return file.read()
+
+
+def read_as(kind: type[T], path: Path) -> T:
+    """The typed value of a JSON or YAML file; RunError where the file is not whole or holds another."""
+    found = read_json(path) if path.suffix == ".json" else read_yaml(path)
+    try:
+        return TypeAdapter(kind).validate_python(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RunError(f"{path} is not whole: {where + ': ' if where else ''}{first['msg']}") from None
 
 
 def read_yaml(path: Path, *keys: str) -> dict[str, Any]:

@@ -227,12 +227,28 @@ def test_two_arms_of_the_same_network_are_named(shades, tmp_path):
         run(shades, tmp_path, same)
 
 
-def test_a_table_of_another_study_is_refused(done, shades, tmp_path):
-    where = tmp_path / "trials.db"
-    run(shades, tmp_path, KERNELS.with_arms(["k3", "k5"]), seeds=1, storage=str(where), name="mine")
-    shutil.rmtree(tmp_path / "mine")
-    with pytest.raises(glocal.errors.GlocalError, match="of other trials"):
-        run(shades, tmp_path, KERNELS.with_arms(["k3", "k5"]), seeds=1, storage=str(where), name="mine", lr=1e-4)
+def test_studies_of_one_name_and_storage_share_no_trials(shades, tmp_path):
+    both = KERNELS.with_arms(["k3", "k5"])
+    for i in range(2):
+        found = run(shades, tmp_path / str(i), both, seeds=1, storage=str(tmp_path / "trials.db"), name="mine")
+        assert len(list((found.folder / "trials").glob("*/seed-0/run/weights/best*"))) == 2
+        assert facts(resume_study(found.folder)) == facts(found)
+
+
+def test_the_test_split_is_opened_once_however_often_a_study_is_resumed(shades, tmp_path):
+    found = run(shades, tmp_path, KERNELS.with_arms(["k3", "k5"]), seeds=1, open_test=True)
+    again = resume_study(found.folder)
+    assert (found.test_opened, again.test_opened) == (1, 1)
+    assert [arm.test_accuracies for arm in again.arms] == [arm.test_accuracies for arm in found.arms]
+
+
+@pytest.mark.parametrize("file", ["run.yaml", "study.json", "spent.json"])
+@pytest.mark.parametrize("text", ["{}", "[]", "1", '{"spent_s": NaN}'])
+def test_a_damaged_file_is_named(done, tmp_path, file, text):
+    folder = shutil.copytree(done.folder, tmp_path / "copy")
+    (folder / file).write_text(text)
+    with pytest.raises(glocal.errors.GlocalError, match=str(folder)):
+        write_study_page(folder) if file == "study.json" else resume_study(folder)
 
 
 def test_smaller_training_sets_are_nested_and_balanced(shades):

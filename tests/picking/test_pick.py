@@ -12,16 +12,20 @@ from glocal.artifacts.run_folder import RunFolder
 from glocal.comparing.statistics.compare import compare
 from glocal.comparing.trial import read_right
 from glocal.data.options import DataOptions
-from glocal.errors import ComparisonError, GlocalError, Stopped
+from glocal.design import dump
+from glocal.errors import ComparisonError, GlocalError, RunError, Stopped
+from glocal.files import unique_name, write_yaml
 from glocal.machine.signals import TIME_OVER
 from glocal.picking import trial
 from glocal.picking.measuring.limits import Footprint
 from glocal.picking.run_pick import pick, pick_request, resume_pick
 from glocal.picking.settings import PickSettings
+from glocal.picking.trial import Part
 from glocal.reporting.picks.page import write_pick_page
 from glocal.trials import coordinator
 from glocal.trials.place import TrialPlace
 from glocal.trials.training import train_entry_to
+from glocal.weights import find_architecture
 
 CANDIDATES = ",".join(f"convmixer_16_{depth}_p4_k{kernel}_32" for depth in (1, 2) for kernel in (3, 5))
 RECIPE = {"img_size": 16, "batch_size": 16, "warmup_epochs": 0, "crop": "none"}
@@ -49,7 +53,12 @@ def test_the_race_ends_in_finals_and_a_verdict(done):
 
 def test_the_verdict_is_that_of_the_predictions_in_the_folder(done):
     arms = [
-        np.stack([read_right(done.folder / "trials" / row.name / f"seed-{s}" / "epoch-0003.npz") for s in (0, 1)])
+        np.stack(
+            [
+                read_right(done.folder / "trials" / unique_name(row.name) / f"seed-{s}" / "epoch-0003.npz")
+                for s in (0, 1)
+            ]
+        )
         for row in done.rows[:2]
     ]
     verdict = done.verdicts[0]
@@ -98,7 +107,10 @@ def test_the_pick_can_be_used_and_the_test_split_was_opened_once(done, shades):
 
 
 def test_the_same_pictures_and_seed_give_every_candidate_the_same_split_and_order(done):
-    settings = [(done.folder / "trials" / row.name / "seed-0" / "run" / "data.json").read_text() for row in done.rows]
+    settings = [
+        (done.folder / "trials" / unique_name(row.name) / "seed-0" / "run" / "data.json").read_text()
+        for row in done.rows
+    ]
     assert len(set(settings)) == 1
 
 
@@ -154,6 +166,78 @@ def test_a_budget_that_ends_during_the_finals_says_what_was_left_out(done, tmp_p
     assert [row.reason for row in found.rows if row.stage == "finalist"] == [
         "the time ended before it was trained in full"
     ]
+
+
+def diverging(monkeypatch, *, when):
+    """Trainings of which `when`(entry, epochs) is true fail, as those do whose loss is not finite."""
+
+    def train(entry, *, epochs, **more):
+        if when(entry, epochs):
+            raise RunError("the loss is nan")
+        return train_entry_to(entry, epochs=epochs, **more)
+
+    monkeypatch.setattr(trial, "train_entry_to", train)
+
+
+def test_a_finalist_whose_training_fails_is_not_picked_and_says_so(done, tmp_path, monkeypatch):
+    """The leader with its second seed; the time is not to blame."""
+    leader = unique_name(done.pick)
+    diverging(monkeypatch, when=lambda entry, epochs: leader in str(entry.folder) and "seed-1" in str(entry.folder))
+    found = resume_pick(copied(done, tmp_path / "leader"))
+    assert found.pick == done.rows[1].name
+    assert len(found.rows[0].accuracies) == 2
+    (failed,) = (row for row in found.rows if row.name == done.pick)
+    assert failed.reason == "its training with seed 1 failed: the loss is nan"
+    assert not failed.accuracies
+    assert f"Not compared, for a training of theirs failed: {done.pick}." in found.notes
+    assert not any("The budget allowed" in note for note in found.notes)
+
+
+def test_where_all_trainings_fail_the_reason_is_told(done, tmp_path, monkeypatch):
+    diverging(monkeypatch, when=lambda entry, epochs: True)
+    with pytest.raises(ComparisonError, match=r"not one of 4 networks could be trained .* the loss is nan"):
+        resume_pick(copied(done, tmp_path / "none"))
+    diverging(monkeypatch, when=lambda entry, epochs: epochs == 3)
+    with pytest.raises(ComparisonError, match=r"every network that could be picked failed .* the loss is nan"):
+        resume_pick(copied(done, tmp_path / "finals"))
+
+
+def test_networks_of_similar_names_have_their_own_trainings(shades, tmp_path):
+    candidates = []
+    for name, kernel in (("犬", 3), ("猫", 5)):
+        file = tmp_path / f"{name}.yaml"
+        write_yaml(file, dump(find_architecture(f"convmixer_16_1_p4_k{kernel}_32")))
+        candidates.append(str(file))
+    found = run(shades, tmp_path, candidates=",".join(candidates), epochs=2, seeds=1)
+    folders = {Part(row.name, 0, 0, 0).folder for row in found.rows}
+    assert len(folders) == 2
+    assert len(list((found.folder / "trials").iterdir())) == 2
+
+
+def test_the_test_split_is_opened_once_however_often_a_pick_is_resumed(done):
+    again = resume_pick(done.folder)
+    assert again.test_opened == 1
+    assert [row.test_accuracies for row in again.rows] == [row.test_accuracies for row in done.rows]
+
+
+def test_picks_of_one_name_and_storage_share_no_trials(shades, tmp_path):
+    found = [
+        run(shades, tmp_path / str(i), epochs=1, seeds=1, storage=str(tmp_path / "trials.db"), name="mine")
+        for i in range(2)
+    ]
+    assert all(RunFolder(each.run).metrics() for each in found)
+
+
+@pytest.mark.parametrize("file", ["run.yaml", "candidates.json", "plan.json", "spent.json", "pick.json"])
+@pytest.mark.parametrize("text", ["{}", "[]", "1", '{"spent_s": NaN}'])
+def test_a_damaged_file_is_named(done, tmp_path, file, text):
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for name in ("run.yaml", "data.json", "candidates.json", "plan.json", "spent.json", "pick.json"):
+        shutil.copy(done.folder / name, folder)
+    (folder / file).write_text(text)
+    with pytest.raises(GlocalError, match=str(folder)):
+        write_pick_page(folder) if file == "pick.json" else resume_pick(folder)
 
 
 def measured(latency):

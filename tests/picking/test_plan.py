@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glocal.errors import ComparisonError
-from glocal.picking.plan import SHARE, choose_finals, plan_from_json, plan_json, plan_race, rung_allowance
+from glocal.picking.plan import SHARE, Finals, StoredPlan, choose_finals, plan_race, rung_allowance
 from glocal.picking.settings import PickSettings
 from glocal.recipes import recipe
 
@@ -30,7 +30,7 @@ def test_a_plan_fits_what_is_left_or_is_refused(epoch_s, seconds, workers):
     assert out | {each.name for each in found.entrants} == set(epoch_s)
     slowest = max(each.epoch_s for each in found.entrants)
     assert all(epoch_s[name] >= slowest for name in out)
-    assert plan_from_json(plan_json(found), PickSettings(), workers=workers) == found
+    assert StoredPlan.of(found).plan(PickSettings(), workers=workers) == found
 
 
 @many
@@ -62,7 +62,7 @@ def test_finals_shrink_with_the_time_seeds_before_the_second_network(seconds, na
     found = choose_finals(
         "abc", dict.fromkeys("abc", 1.0), horizon=9, done=dict.fromkeys("abc", 3), seeds=3, seconds=seconds, workers=1
     )
-    assert found == (tuple(names), seeds)
+    assert found == Finals(tuple(names), seeds)
 
 
 @many

@@ -142,6 +142,9 @@ def test_a_finished_search_that_is_resumed_says_the_same_again(found):
 
 def test_a_supernet_is_ranked_against_networks_trained_alone(found, tmp_path):
     copy = shutil.copytree(found.folder, tmp_path / "copy")
+    for wrong in ({"networks": 2}, {"seeds": 0}, {"epochs": 0}, {"workers": -1}):
+        with pytest.raises(RecipeError, match=rf"--{min(wrong)} .* or more"):
+            glocal.rank_supernet(copy, **wrong)
     ranked = glocal.rank_supernet(copy, networks=4, epochs=1)
     assert ranked.rank.n == 4
     assert len(rows(ranked.table)) == 4

@@ -15,7 +15,7 @@ def test_a_thousand_candidates_are_evolved_with_the_numbers_of_spos():
 def test_fewer_candidates_keep_the_proportions():
     method = SearchSettings.of({}).search_method(200)
     assert (method.generations, method.population, method.topk, method.mutations) == (10, 20, 4, 10)
-    assert SearchSettings.of({"method": "random"}).search_method(120) == RandomSearch(120, 12)
+    assert SearchSettings.of({"method": "random", "strategy": "supernet"}).search_method(120) == RandomSearch(120, 12)
     assert sum(SearchSettings.of({}).search_method(3).batches) <= 3
 
 
@@ -79,3 +79,13 @@ def test_without_a_supernet_a_search_costs_what_one_with_a_supernet_does():
     assert with_time.horizon(100, 30) == 8
     assert with_time.horizon(10_000, 30) == 30, "no longer than the recipe"
     assert with_time.horizon(5, 30) == 1
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"method": "random"}, {"sharing": "entangled"}, {"p_mutation": 0.5}, {"calibration": 10}, {"front": "macs"}],
+)
+def test_what_only_a_supernet_has_is_refused_without_one(setting):
+    assert SearchSettings.of({**setting, "strategy": "supernet"})
+    with pytest.raises(RecipeError, match="has no supernet"):
+        SearchSettings.of(setting)

@@ -254,7 +254,7 @@ def test_the_password_of_a_storage_is_remembered_and_not_recorded(password, monk
     url = f"postgresql://me:{quote(password, safe='')}@host/db"
     remember_password(url)
     assert os.environ["PGPASSWORD"] == password
-    stored = TrialPlace(storage=url).record()["storage"]
+    stored = TrialPlace(storage=url).record().storage
     assert stored == "postgresql://me@host/db"
     assert with_password(stored) == url
     assert with_password("postgresql://you:other@host/db") == "postgresql://you:other@host/db"

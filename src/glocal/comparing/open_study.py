@@ -19,13 +19,19 @@ from glocal.comparing.trial import StudyTask
 from glocal.data import Data
 from glocal.data.checks.scan import Progress
 from glocal.errors import ComparisonError
-from glocal.files import read_yaml, write_yaml
+from glocal.files import name_of_source, read_as, write_yaml
 from glocal.machine.processes import Machine
 from glocal.runs.record import lasting
 from glocal.settings import merge
 from glocal.trials.clock import Clock
-from glocal.trials.place import TrialPlace
+from glocal.trials.place import FolderRecord, TrialPlace, table_name
 from glocal.trials.workers.pool import Engine
+
+
+class StudyRecord(FolderRecord):
+    """run.yaml. settings: fields of `StudySettings`."""
+
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +50,7 @@ class OpenStudy:
     threads: int  # of torch for each training; its number touches the last bits, the number of workers does not
     engine: Engine
     storage: str
+    table: str
     console: Console | None
     clock: Clock
     more_seeds: int | None = None  # with which a study that was started without a number of seeds goes on
@@ -65,27 +72,28 @@ class OpenStudy:
         path = Path(folder)
         if not (path / "run.yaml").is_file() or not (path / "study.yaml").is_file():
             raise ComparisonError(f"{folder} is not the folder of a study: it has no study.yaml")
-        about = read_yaml(path / "run.yaml", "settings", "recipe", "machine", "data")
-        settings, place = merge(StudySettings(), about["settings"]), about["machine"]
+        about = read_as(StudyRecord, path / "run.yaml")
+        settings, place = merge(StudySettings(), about.settings), about.machine
         study = load_study(path / "study.yaml")
         if seeds is not None:
             _check_more(seeds, study, settings)
-        data = data or reopened(about["data"]["source"], path / "data.json", progress=progress)
+        data = data or reopened(about.data.source, path / "data.json", progress=progress)
         if first_data is None and settings.pretrain_on is not None:
             first_data = reopened(settings.pretrain_on, path / "first_data.json", progress=progress)
         return cls(
             folder=path,
             study=study,
             settings=settings,
-            changes=about["recipe"],
+            changes=about.recipe,
             data=data,
             first_data=first_data,
-            arms=build_arms(study, data, scale=settings.scale, settings=about["recipe"]),
-            machine=Machine.start(place["device"]),
-            workers=workers or place["workers"],
-            threads=place["threads"],
-            engine=place["engine"],
-            storage=place["storage"] or str(path / "trials.db"),
+            arms=build_arms(study, data, scale=settings.scale, settings=about.recipe),
+            machine=Machine.start(place.device),
+            workers=workers or place.workers,
+            threads=place.threads,
+            engine=place.engine,
+            storage=place.storage or str(path / "trials.db"),
+            table=table_name(path, place.table),
             console=console,
             clock=Clock.read(path / "spent.json", settings.budget_s, started=started or time.monotonic()),
             more_seeds=seeds,
@@ -153,7 +161,7 @@ def start_folder(
     environment: Mapping[str, Any],
 ) -> Path:
     """Claims a folder and writes what the study is; run.yaml comes last, so that where it is, all is."""
-    name = place.name or f"{study.name}-{Path(data.source).stem}"
+    name = place.name or f"{study.name}-{name_of_source(data.source)}"
     folder = RunFolder.claim((place.output or Path("runs/study")) / name).path
     write_yaml(folder / "study.yaml", dump_study(study))
     for file, each in (("data.json", data), ("first_data.json", first_data)):
@@ -166,7 +174,7 @@ def start_folder(
             "data": {"source": lasting(data.source), "split_rule": data.split_rule, "fingerprint": data.fingerprint()},
             "settings": settings.model_dump(mode="json"),
             "recipe": dict(changes),
-            "machine": place.record(),
+            "machine": place.record().model_dump(),
         },
     )
     return folder

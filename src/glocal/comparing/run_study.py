@@ -185,7 +185,7 @@ def _run_held(opened: OpenStudy, quote: StudyQuote) -> StudyResult:
     }
     origin = {"task": "glocal.comparing.joining:study_task", "arguments": {"folder": str(opened.folder.resolve())}}
     with Table.open(
-        opened.storage, opened.folder.name, identity=opened.identity, choices=names, value="accuracy", origin=origin
+        opened.storage, opened.table, identity=opened.identity, choices=names, value="accuracy", origin=origin
     ) as table:
         with coordinate(opened.task, table, workers=opened.workers, engine=opened.engine) as coordinator:
             notes = (*_classes_of_one_split(opened), *_train(opened, coordinator, quote))

@@ -1,7 +1,5 @@
 """One trial of a study: an arm is trained with one seed, and says of each held-out picture what it shows."""
 
-import hashlib
-import re
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -20,7 +18,7 @@ from glocal.data import Data, Preprocess, Split
 from glocal.errors import ComparisonError
 from glocal.evaluation.predictions import Predictions
 from glocal.evaluation.scores import Resize, Scores, score
-from glocal.files import reason_of, whole_file
+from glocal.files import reason_of, unique_name, whole_file
 from glocal.machine.processes import Machine
 from glocal.machine.threads import threads as number_of_threads
 from glocal.recipes.schema import Recipe
@@ -32,16 +30,12 @@ from glocal.weights import load_model
 
 def training_name(arms: Sequence[BuiltArm]) -> str:
     """The folder of a training: the name of its first arm, and enough of a checksum to tell trainings apart."""
-    return f"{_file_name(arms[0].name)}-{hashlib.sha256(repr(arms[0].training).encode()).hexdigest()[:8]}"
+    return unique_name(arms[0].name, of=repr(arms[0].training))
 
 
 def predictions_name(arm: str) -> str:
     """The file of an arm's predictions in the folder of its trial."""
-    return f"{_file_name(arm)}-{hashlib.sha256(arm.encode()).hexdigest()[:8]}.npz"
-
-
-def _file_name(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "arm"
+    return f"{unique_name(arm)}.npz"
 
 
 def trainings(built: Sequence[BuiltArm]) -> dict[str, tuple[BuiltArm, ...]]:
@@ -147,13 +141,14 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
 
 
 def read_right(path: Path) -> np.ndarray:
-    """Whether each held-out picture was classified correctly: bool (n,). ComparisonError for a damaged file."""
+    """Whether each held-out picture was classified correctly: bool (n,). ComparisonError for a file that is gone or damaged."""
     try:
         with np.load(path, allow_pickle=False) as found:
             right: np.ndarray = found["predicted"] == found["truth"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        what = "is not there" if isinstance(error, FileNotFoundError) else f"is damaged ({reason_of(error)})"
         raise ComparisonError(
-            f"{path} is damaged ({reason_of(error)}); delete {path.parent} and the table of trials (trials.db), and resume: "
+            f"{path} {what}; delete {path.parent} and the table of trials (trials.db), and resume: "
             "other trainings that are finished are not repeated"
         ) from None
     return right

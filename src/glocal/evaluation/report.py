@@ -1,13 +1,12 @@
 """The files of an evaluation: report.csv, reliability.png and predictions.csv, in a folder that never takes another's place."""
 
-import re
 from itertools import count
 from pathlib import Path
 
 from glocal.evaluation import per_class, predictions
 from glocal.evaluation.calibration.reliability import draw_reliability
 from glocal.evaluation.scores import Scores
-from glocal.files import write_whole
+from glocal.files import name_of_source, write_whole
 
 FOLDER = "evaluations"  # in the folder of a run
 
@@ -42,5 +41,5 @@ def name_of_evaluation(source: str | None, split: str) -> str:
     """The name of an evaluation's folder: the split of a run's own pictures; the source and its split for others."""
     if source is None:
         return split
-    stem = re.sub(r"[^\w-]+", "_", Path(source).resolve().stem).strip("_") or "pictures"
+    stem = name_of_source(source)
     return stem if split == "all" else f"{stem}-{split}"

@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from rich.console import Console
 
@@ -24,7 +24,7 @@ from glocal.artifacts.run_folder import RunFolder
 from glocal.data import Data
 from glocal.data.checks.scan import Progress
 from glocal.errors import ComparisonError
-from glocal.files import read_json, read_yaml, write_whole, write_yaml
+from glocal.files import name_of_source, read_as, read_yaml, write_whole, write_yaml
 from glocal.machine.processes import Machine
 from glocal.picking.candidates import Candidate, Refused, build_all, names_for, with_weights
 from glocal.picking.measuring.limits import within_counts
@@ -34,10 +34,17 @@ from glocal.recipes.schema import Recipe
 from glocal.runs.record import lasting
 from glocal.settings import merge
 from glocal.trials.clock import Clock
-from glocal.trials.place import TrialPlace
+from glocal.trials.place import FolderRecord, TrialPlace, table_name
 from glocal.trials.workers.pool import Engine
 
+T = TypeVar("T")
 END_S, END_SHARE = 3.0, 0.01  # of the budget: evaluating, writing and the page come after the last training
+
+
+class PickRecord(FolderRecord):
+    """run.yaml. pick: fields of `PickSettings`."""
+
+    pick: dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +63,7 @@ class OpenPick:
     threads: int
     engine: Engine
     storage: str
+    table: str
     clock: Clock
     console: Console | None
 
@@ -72,25 +80,27 @@ class OpenPick:
     ) -> Self:
         """The pick in a folder; `data` is opened again where it is not given. ComparisonError for another folder."""
         path = Path(folder)
-        if not (path / "run.yaml").is_file() or "pick" not in (about := read_yaml(path / "run.yaml")):
+        if not (path / "run.yaml").is_file() or "pick" not in read_yaml(path / "run.yaml"):
             raise ComparisonError(f"{folder} is not the folder of a pick: it has no run.yaml with a section `pick`")
-        settings, place = merge(PickSettings(), about["pick"]), about["machine"]
-        data = data or reopened(about["data"]["source"], path / "data.json", progress=progress)
-        recipe, candidates, refused = select(data, settings, about["recipe"])
+        about = read_as(PickRecord, path / "run.yaml")
+        settings, place = merge(PickSettings(), about.pick), about.machine
+        data = data or reopened(about.data.source, path / "data.json", progress=progress)
+        recipe, candidates, refused = select(data, settings, about.recipe)
         end_s = END_S + END_SHARE * settings.budget_s
         return cls(
             folder=path,
             settings=settings,
-            changes=about["recipe"],
+            changes=about.recipe,
             recipe=recipe,
             data=data,
             candidates=candidates,
             refused=refused,
-            machine=Machine.start(place["device"]),
-            workers=workers or place["workers"],
-            threads=place["threads"],
-            engine=place["engine"],
-            storage=place["storage"] or str(path / "trials.db"),
+            machine=Machine.start(place.device),
+            workers=workers or place.workers,
+            threads=place.threads,
+            engine=place.engine,
+            storage=place.storage or str(path / "trials.db"),
+            table=table_name(path, place.table),
             clock=Clock.read(path / "spent.json", settings.budget_s, started=started, end_s=end_s),
             console=console,
         )
@@ -110,10 +120,10 @@ class OpenPick:
         if self.console:
             self.console.print(line, highlight=False, soft_wrap=True, markup=False)
 
-    def stored(self, name: str) -> dict[str, Any] | None:
+    def stored(self, name: str, kind: type[T]) -> T | None:
         """What an earlier session wrote to a file of the folder; None where it did not."""
         path = self.folder / name
-        return read_json(path) if path.is_file() else None
+        return read_as(kind, path) if path.is_file() else None
 
     def store(self, name: str, values: Mapping[str, Any]) -> None:
         """Writes a file of the folder, whole."""
@@ -160,14 +170,14 @@ def start_folder(
     environment: Mapping[str, Any],
 ) -> Path:
     """Claims a folder and writes what the pick is; run.yaml comes last, so that where it is, all is."""
-    folder = RunFolder.claim((place.output or Path("runs/pick")) / (place.name or Path(data.source).stem)).path
+    folder = RunFolder.claim((place.output or Path("runs/pick")) / (place.name or name_of_source(data.source))).path
     save_manifest(data.manifest(), folder / "data.json")
     about = {
         **environment,
         "data": {"source": lasting(data.source), "split_rule": data.split_rule, "fingerprint": data.fingerprint()},
         "pick": settings.model_dump(mode="json"),
         "recipe": dict(changes),
-        "machine": place.record(),
+        "machine": place.record().model_dump(),
     }
     write_yaml(folder / "run.yaml", about)
     return folder

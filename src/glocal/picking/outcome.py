@@ -1,6 +1,6 @@
 """From the trials of a pick to its result: verdicts on the finalists, a row a candidate, and what was left out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
@@ -13,13 +13,14 @@ from glocal.comparing.statistics.paired import Interval
 from glocal.comparing.statistics.several import Pair, compare_pairs
 from glocal.comparing.statistics.verdicts import Verdict
 from glocal.comparing.study import Evaluation
-from glocal.comparing.testing import require_test
+from glocal.comparing.testing import require_test, tested_once
 from glocal.comparing.trial import evaluate_arm, read_right
+from glocal.errors import ComparisonError
 from glocal.monitoring.eta import clock
 from glocal.picking.candidates import Candidate
 from glocal.picking.measuring.survey import Survey
 from glocal.picking.open_pick import OpenPick
-from glocal.picking.plan import RacePlan
+from glocal.picking.plan import Finals, RacePlan
 from glocal.picking.race import REASONS
 from glocal.picking.result import CandidateRow, PickResult, front_of
 from glocal.picking.trial import Part, predictions_file, training_seconds
@@ -28,16 +29,20 @@ from glocal.trials.trial import Trial
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """Everything that the result is made of. right: of each finalist (seeds, pictures), the seeds that all of them have."""
+    """Everything that the result is made of.
+
+    left: why networks left without a decision; failed: those of them whose training failed.
+    right: of each finalist that did not fail (seeds, pictures), the seeds that all of them have.
+    """
 
     opened: OpenPick
     surveyed: Survey
     plan: RacePlan
     raced: Race
-    finalists: tuple[str, ...]
-    seeds: int
+    finals: Finals
     trials: tuple[Trial, ...]
-    failures: Mapping[str, str]
+    left: Mapping[str, str]
+    failed: Collection[str]
     right: Mapping[str, Right]
     pick: str
     verdicts: tuple[Verdict, ...]
@@ -49,21 +54,27 @@ def decide_finals(
     plan: RacePlan,
     raced: Race,
     *,
-    finals: tuple[tuple[str, ...], int],
+    finals: Finals,
     trials: Sequence[Trial],
-    failures: Mapping[str, str],
+    left: Mapping[str, str],
+    failed: Collection[str],
 ) -> Outcome:
-    """The finalist with the highest mean accuracy over the seeds that all have; the quicker of equals."""
-    names, seeds = finals
-    right = finished_right(opened, plan, names, seeds, trials)
+    """The finalist with the highest mean accuracy over the seeds that all have; the quicker of equals. ComparisonError where the
+    training of every finalist failed."""
+    sound = [name for name in raced.finalists if name not in failed]
+    if not sound:
+        reasons = "; ".join(f"{name}: {left[name]}" for name in raced.finalists)
+        raise ComparisonError(f"every network that could be picked failed in training: {reasons}")
+    names = [name for name in finals.names if name in sound]
+    right = finished_right(opened, plan, names, finals.seeds, trials)
     latency = {name: surveyed.footprints[name].p50_ms for name in names}
     ranked = sorted(right, key=lambda name: (-float(np.mean(right[name])), latency[name]))
-    pick = ranked[0] if ranked else raced.finalists[0]
+    pick = ranked[0] if ranked else sound[0]
     found = (
         compare_pairs(right, [Pair(pick, name) for name in ranked[1:]], margin=plan.rules.margin) if ranked[1:] else {}
     )
     return Outcome(
-        opened, surveyed, plan, raced, names, seeds, tuple(trials), failures, right, pick, tuple(found.values())
+        opened, surveyed, plan, raced, finals, tuple(trials), left, failed, right, pick, tuple(found.values())
     )  # fmt: skip
 
 
@@ -122,7 +133,7 @@ def _row(outcome: Outcome, candidate: Candidate) -> CandidateRow:
     row = CandidateRow(
         name=name,
         stage="refused" if name in left_out else "raced",
-        reason=left_out.get(name) or outcome.failures.get(name) or _race_reason(standing),
+        reason=left_out.get(name) or outcome.left.get(name) or _race_reason(standing),
         params=candidate.cost.params,
         macs=candidate.cost.macs,
         footprint=surveyed.footprints.get(name),
@@ -146,12 +157,14 @@ def _in_finals(outcome: Outcome, row: CandidateRow) -> CandidateRow:
         if row.accuracies:
             row = replace(row, difference=0.0, interval=Interval(0.0, 0.0), compared_at=outcome.plan.horizon)
         return row
-    if row.name in outcome.raced.finalists and row.name not in outcome.finalists:
+    if row.name in outcome.raced.finalists and row.name not in outcome.finals.names:
         return replace(row, reason=f"{row.reason}: the time does not suffice to train it in full beside those above it")
     verdict = next((v for v in outcome.verdicts if v.baseline == row.name), None)
     if verdict is None:
-        if row.name in outcome.finalists:
-            return replace(row, stage="finalist", reason="the time ended before it was trained in full")
+        if row.name in outcome.finals.names:
+            failed = row.name in outcome.failed
+            why = outcome.left[row.name] if failed else "the time ended before it was trained in full"
+            return replace(row, stage="finalist", reason=why)
         return row
     low, high = verdict.interval
     return replace(
@@ -206,7 +219,9 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
     if out := outcome.plan.left_out:
         notes.append(f"Not tried, for their epochs would take too long: {', '.join(each.name for each in out)}.")
     forced = [s.arm for rung in outcome.raced.rungs for s in rung.standings if s.exit in (Exit.TIME, Exit.PLACES)]
-    forced += [name for name in outcome.raced.finalists if name not in outcome.finalists and name != outcome.pick]
+    forced += [name for name in outcome.raced.finalists if name not in outcome.finals.names and name != outcome.pick]
+    if outcome.failed:
+        notes.append(f"Not compared, for a training of theirs failed: {', '.join(sorted(outcome.failed))}.")
     if forced:
         notes.append(f"Left for want of time or places, and not shown to be worse: {', '.join(forced)}.")
     seeds = max((len(right) for right in outcome.right.values()), default=0)
@@ -233,13 +248,19 @@ def _alone(outcome: Outcome, rows: Sequence[CandidateRow]) -> str:
 
 
 def with_test(result: PickResult, opened: OpenPick) -> PickResult:
-    """The result with the accuracies of the finalists on the test split; tests.csv counts each opening. ComparisonError where
-    there is none."""
+    """The result with the accuracies of the finalists on the test split. ComparisonError where there is none."""
     test = require_test(opened.data)
-    rows = []
-    for row in result.rows:
-        folders = [opened.folder / Part(row.name, seed, 0, 0).folder / "run" for seed in range(len(row.accuracies))]
-        found = [evaluate_arm(RunFolder(f), test, Evaluation(), machine=opened.machine).top1 for f in folders]
-        rows.append(replace(row, test_accuracies=tuple(found)))
-    times = RunFolder(opened.folder).count_test({"pick": result.pick, "pictures": len(test)})
-    return replace(result, rows=tuple(rows), test_opened=times)
+    finalists = [row for row in result.rows if row.accuracies]
+
+    def accuracy(name: str, seed: int) -> float:
+        run = RunFolder(opened.folder / Part(name, seed, 0, 0).folder / "run")
+        return evaluate_arm(run, test, Evaluation(), machine=opened.machine).top1
+
+    tested = tested_once(
+        opened.folder,
+        {row.name: row.accuracies for row in finalists},
+        lambda: {row.name: tuple(accuracy(row.name, seed) for seed in range(len(row.accuracies))) for row in finalists},
+        note={"pick": result.pick, "pictures": len(test)},
+    )
+    rows = tuple(replace(row, test_accuracies=tested.test.get(row.name, ())) for row in result.rows)
+    return replace(result, rows=rows, test_opened=tested.opened)

@@ -1,10 +1,10 @@
 """What fits a budget: how long a training in full is, who races, and how many finalists are trained with how many seeds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from statistics import mean
-from typing import Any
+from typing import Self
 
 import torch
 
@@ -142,7 +142,7 @@ def choose_finals(
     seeds: int,
     seconds: float,
     workers: int,
-) -> tuple[tuple[str, ...], int]:
+) -> "Finals":
     """How many of the ranked finalists are trained in full and with how many seeds: the most seeds of two or more that fit, then
     fewer; one network with one seed fits always. done: epochs that each has
     with the first seed."""
@@ -150,24 +150,48 @@ def choose_finals(
         work = sum((k * horizon - done[name]) * epoch_s[name] for name in ranked[:n])
         longest = max(horizon * epoch_s[name] for name in ranked[:n])
         if max(work / workers, longest) <= seconds:
-            return tuple(ranked[:n]), k
-    return tuple(ranked[:1]), 1
+            return Finals(tuple(ranked[:n]), k)
+    return Finals(tuple(ranked[:1]), 1)
 
 
-def plan_json(plan: RacePlan) -> dict[str, Any]:
-    """Plain data of a plan, which `plan_from_json` reads."""
-    return {
-        "horizon": plan.horizon,
-        "rungs": list(plan.rules.rungs),
-        "entrants": {each.name: each.epoch_s for each in plan.entrants},
-        "left_out": {each.name: each.reason for each in plan.left_out},
-        "finals_s": plan.finals_s,
-    }
+@dataclass(frozen=True)
+class StoredPlan:
+    """A plan as plan.json has it: the epochs of a training in full and of each rung, the seconds of an epoch of each entrant, and
+    why others were left out."""
+
+    horizon: int
+    rungs: tuple[int, ...]
+    entrants: dict[str, float]
+    left_out: dict[str, str]
+    finals_s: float
+
+    @classmethod
+    def of(cls, plan: RacePlan) -> Self:
+        """Of a plan that was just made."""
+        entrants = {each.name: each.epoch_s for each in plan.entrants}
+        left_out = {each.name: each.reason for each in plan.left_out}
+        return cls(plan.horizon, plan.rules.rungs, entrants, left_out, plan.finals_s)
+
+    def plan(self, settings: PickSettings, *, workers: int) -> RacePlan:
+        """The plan as it was made when the race was started."""
+        entrants = tuple(Entrant(name, seconds) for name, seconds in self.entrants.items())
+        left_out = tuple(Refused(name, reason) for name, reason in self.left_out.items())
+        return RacePlan(self.horizon, _rules(settings, self.horizon), entrants, left_out, self.finals_s, workers)
 
 
-def plan_from_json(values: Mapping[str, Any], settings: PickSettings, *, workers: int) -> RacePlan:
-    """The plan as it was made when the race was started."""
-    entrants = tuple(Entrant(name, seconds) for name, seconds in values["entrants"].items())
-    left_out = tuple(Refused(name, reason) for name, reason in values["left_out"].items())
-    rules = _rules(settings, values["horizon"])
-    return RacePlan(values["horizon"], rules, entrants, left_out, values["finals_s"], workers)
+@dataclass(frozen=True)
+class Finals:
+    """The networks that are trained in full, and the seeds of each."""
+
+    names: tuple[str, ...]
+    seeds: int
+
+
+@dataclass
+class Decisions:
+    """plan.json: each decision that depended on the time, so that a session after a kill decides alike. allowances: the seconds
+    of each rung, by its number."""
+
+    plan: StoredPlan
+    allowances: dict[int, float] = field(default_factory=dict)
+    finals: Finals | None = None

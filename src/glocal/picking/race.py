@@ -1,15 +1,14 @@
 """The race of a pick: rungs are trainings of the table's workers, and the time that is left decides what the next may take."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
 
 from glocal.comparing.racing.decision import Exit, Measured, Rung
 from glocal.comparing.racing.race import Heat, Race, race
 from glocal.errors import ComparisonError
 from glocal.monitoring.eta import clock
 from glocal.picking.open_pick import OpenPick
-from glocal.picking.plan import RacePlan, choose_finals, rung_allowance
+from glocal.picking.plan import Decisions, Finals, RacePlan, choose_finals, rung_allowance
 from glocal.picking.trial import Part, is_finished, read_epochs, training_seconds
 from glocal.trials.coordinator import Coordinator
 from glocal.trials.trial import Trial
@@ -29,8 +28,9 @@ class Racing:
     opened: OpenPick
     coordinator: Coordinator
     plan: RacePlan
-    memory: dict[str, Any]
-    failures: dict[str, str] = field(default_factory=dict)  # of arms that left without a decision, and why
+    memory: Decisions
+    failures: dict[str, str] = field(default_factory=dict)  # of networks whose training failed, and why
+    unfinished: dict[str, str] = field(default_factory=dict)  # of those that the time did not suffice for
 
     def run(self) -> Race:
         """The race as far as the time goes. ComparisonError where it ends before the first decision."""
@@ -45,6 +45,12 @@ class Racing:
                 self.plan.entrants, self._measure, rules=self.plan.rules, allowance_s=self._allowance, on_rung=keep
             )
         except TimeOverError:
+            if not rungs and self.failures:
+                name, why = next(iter(self.failures.items()))
+                raise ComparisonError(
+                    f"not one of {len(self.plan.entrants)} networks could be trained for {self.plan.rules.rungs[0]} epochs; "
+                    f"{name}: {why}"
+                ) from None
             if not rungs:
                 raise ComparisonError(
                     f"--budget {clock(self.opened.settings.budget_s)} ended before any network had its "
@@ -57,20 +63,35 @@ class Racing:
         trials = self.coordinator.run([part.trial for part in parts])
         self.opened.clock.save()
         finished = [part for part, trial in zip(parts, trials, strict=True) if is_finished(trial)]
-        for part, trial in zip(parts, trials, strict=True):
-            if part not in finished:
-                self.failures[part.candidate] = _why(trial)
+        self._note(trials)
         if not finished:
             raise TimeOverError
         return {part.candidate: read_epochs(self.opened.folder, part) for part in finished}
 
+    def train_in_full(self, finals: Finals) -> None:
+        """Has the workers train the finalists with all their seeds."""
+        seeds, horizon = range(finals.seeds), self.plan.horizon
+        parts = [Part(name, seed, horizon, horizon) for seed in seeds for name in finals.names]
+        self._note(self.coordinator.run([part.trial for part in parts]))
+
+    def _note(self, trials: Sequence[Trial]) -> None:
+        """Keeps why trainings failed, and why others did not reach their epochs."""
+        for trial in trials:
+            assert trial.result is not None
+            name, why = trial.settings["candidate"], trial.result["failure"]
+            if why:
+                self.failures[name] = f"its training with seed {trial.settings['seed']} failed: {why}"
+            elif not is_finished(trial):
+                epochs = f"{trial.result['epochs']} of its {trial.settings['epochs']} epochs"
+                self.unfinished[name] = f"the time ended after {epochs}"
+
     def _allowance(self, rung: int) -> float:
         """Seconds that a rung may take, in those of the quote: what is left of the budget without the finals."""
-        kept = self.memory.setdefault("allowances", {})
-        if str(rung) not in kept:
-            kept[str(rung)] = rung_allowance(self.plan, self.opened.clock.left_s / self.pace)
-            self.opened.store(FILE, self.memory)
-        return float(kept[str(rung)])
+        kept = self.memory.allowances
+        if rung not in kept:
+            kept[rung] = rung_allowance(self.plan, self.opened.clock.left_s / self.pace)
+            self.opened.store(FILE, asdict(self.memory))
+        return kept[rung]
 
     @property
     def pace(self) -> float:
@@ -85,10 +106,10 @@ class Racing:
         quoted = sum(epochs * epoch_s[name] for (name, _), epochs in most.items())
         return sum(training_seconds(trials).values()) / quoted if quoted else 1.0
 
-    def finalists(self, raced: Race) -> tuple[tuple[str, ...], int]:
+    def finals(self, raced: Race) -> Finals:
         """The networks that are trained in full and the seeds of each: as many as fit what is left."""
-        if "finals" not in self.memory:
-            names, seeds = choose_finals(
+        if self.memory.finals is None:
+            self.memory.finals = choose_finals(
                 raced.finalists,
                 {each.name: each.epoch_s for each in self.plan.entrants},
                 horizon=self.plan.horizon,
@@ -97,9 +118,8 @@ class Racing:
                 seconds=self.opened.clock.left_s / self.pace,
                 workers=self.plan.workers,
             )
-            self.memory["finals"] = {"names": list(names), "seeds": seeds}
-            self.opened.store(FILE, self.memory)
-        return tuple(self.memory["finals"]["names"]), int(self.memory["finals"]["seeds"])
+            self.opened.store(FILE, asdict(self.memory))
+        return self.memory.finals
 
     def _print(self, rung: Rung) -> None:
         gone = [each for each in rung.standings if each.exit]
@@ -124,10 +144,3 @@ REASONS = {
     Exit.PLACES: "those that rank above it take the places of the finals",
     None: "",
 }
-
-
-def _why(trial: Trial) -> str:
-    assert trial.result is not None
-    if trial.result["failure"]:
-        return f"its training failed: {trial.result['failure']}"
-    return f"the time ended after {trial.result['epochs']} of its {trial.settings['epochs']} epochs"

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from glocal.comparing.testing import require_test
 from glocal.data import check
 from glocal.data.checks.scan import Progress
 from glocal.data.options import DataOptions
+from glocal.errors import RunError
 from glocal.evaluation.calibration.calibrate import calibrate_run
 from glocal.monitoring.eta import clock
 from glocal.picking.measuring.footprints import measure_in
@@ -22,11 +24,11 @@ from glocal.picking.measuring.limits import Measure
 from glocal.picking.measuring.survey import Survey, survey
 from glocal.picking.open_pick import OpenPick, select, start_folder
 from glocal.picking.outcome import decide_finals, result_of, with_test
-from glocal.picking.plan import RacePlan, plan_from_json, plan_json, plan_race
+from glocal.picking.plan import Decisions, RacePlan, StoredPlan, plan_race
 from glocal.picking.race import FILE, Racing
 from glocal.picking.result import PickResult
 from glocal.picking.settings import PickSettings
-from glocal.picking.trial import Part, PickTask
+from glocal.picking.trial import PickTask
 from glocal.picking.writing import write_results
 from glocal.recipes.schema import Recipe
 from glocal.settings import divide, merge
@@ -110,28 +112,34 @@ def _run(opened: OpenPick, measure: Measure | None) -> PickResult:
 def _run_held(opened: OpenPick, measure: Measure | None) -> PickResult:
     _announce(opened)
     surveyed = survey(opened, measure or measure_in(opened.settings.form))
-    memory = opened.stored(FILE) or {}
-    if "plan" not in memory:
-        memory["plan"] = plan_json(_plan(opened, surveyed))
-        opened.store(FILE, memory)
-    plan = plan_from_json(memory["plan"], opened.settings, workers=opened.workers)
+    memory = opened.stored(FILE, Decisions)
+    if memory is None:
+        memory = Decisions(StoredPlan.of(_plan(opened, surveyed)))
+        opened.store(FILE, asdict(memory))
+    elif unknown := memory.plan.entrants.keys() - {each.name for each in surveyed.candidates}:
+        raise RunError(f"{opened.folder / FILE} is not whole: it has {min(unknown)}, which is no candidate")
+    plan = memory.plan.plan(opened.settings, workers=opened.workers)
     _quote(opened, surveyed, plan)
     names: Choices = {
         "candidate": [each.name for each in plan.entrants],
         "seed": list(range(opened.settings.seeds)),
     }
-    with Table.open(
-        opened.storage, f"pick {opened.folder.name}", identity=opened.identity, choices=names, value="accuracy"
-    ) as table:
+    with Table.open(opened.storage, opened.table, identity=opened.identity, choices=names, value="accuracy") as table:
         with coordinate(_task(opened), table, workers=opened.workers, engine=opened.engine) as coordinator:
             racing = Racing(opened, coordinator, plan, memory)
             raced = racing.run()
-            finals = racing.finalists(raced)
-            opened.print(f"trained in full, {plan.horizon} epochs, {finals[1]} seeds: {', '.join(finals[0])}\n")
-            parts = [Part(name, seed, plan.horizon, plan.horizon) for seed in range(finals[1]) for name in finals[0]]
-            coordinator.run([part.trial for part in parts])
+            finals = racing.finals(raced)
+            opened.print(f"trained in full, {plan.horizon} epochs, {finals.seeds} seeds: {', '.join(finals.names)}\n")
+            racing.train_in_full(finals)
         outcome = decide_finals(
-            opened, surveyed, plan, raced, finals=finals, trials=table.trials(), failures=racing.failures
+            opened,
+            surveyed,
+            plan,
+            raced,
+            finals=finals,
+            trials=table.trials(),
+            left={**racing.unfinished, **racing.failures},
+            failed=racing.failures.keys(),
         )
     result = result_of(outcome)
     if opened.settings.open_test:

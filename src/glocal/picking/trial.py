@@ -1,6 +1,5 @@
 """One trial of a pick: a candidate is trained with a seed up to an epoch of its schedule, and its predictions are kept."""
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from glocal.comparing.trial import read_right, write_predictions
 from glocal.data import Data
 from glocal.errors import RunError, Stopped
 from glocal.evaluation.scores import Scores
+from glocal.files import unique_name
 from glocal.machine.processes import Machine
 from glocal.machine.signals import TIME_OVER
 from glocal.machine.threads import threads as number_of_threads
@@ -42,7 +42,7 @@ class Part(NamedTuple):
     @property
     def folder(self) -> str:
         """Its folder below the pick's, which all parts of the same training share."""
-        return f"trials/{re.sub(r'[^A-Za-z0-9._@-]+', '-', self.candidate)}/seed-{self.seed}"
+        return f"trials/{unique_name(self.candidate)}/seed-{self.seed}"
 
 
 @dataclass(frozen=True, eq=False)

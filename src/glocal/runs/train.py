@@ -14,6 +14,7 @@ from glocal.command_line import typed_command
 from glocal.data import Data, check
 from glocal.data.checks.scan import Progress
 from glocal.data.options import DataOptions
+from glocal.files import name_of_source
 from glocal.machine.processes import Machine
 from glocal.recipes import suggest
 from glocal.recipes.schedule import check_warmup
@@ -89,9 +90,8 @@ def train_request(
         fingerprint=data.fingerprint(),
         weights=weights_record(recipe),
     )
-    source_name = re.sub(r"[^\w-]+", "_", Path(data.source).stem).strip("_")
     network_name = re.sub(r"[^\w.@-]+", "_", arch.name).strip("_")
-    wanted = place.output / (place.name or f"{network_name}-{source_name}")
+    wanted = place.output / (place.name or f"{network_name}-{name_of_source(data.source)}")
     return start_run(record, data, arch, wanted=wanted, machine=machine, console=console)
 
 

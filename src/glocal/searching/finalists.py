@@ -11,11 +11,16 @@ from glocal.trials.training import Trained
 COLUMNS = ("place", "answers", "macs", "params", "supernet_accuracy", "accuracy", "low", "high", "n", "run", "winner")
 
 
-def write_finalists(path: Path, finalists: Sequence[tuple[Candidate, Architecture, Trained]]) -> int:
-    """Writes finalists.csv in the order of the supernet; returns the index of the winner: the most accurate, of equals the one
-    with fewer multiply-adds."""
-    order = range(len(finalists))
-    first = max(order, key=lambda i: (finalists[i][2].val.chief, -cost(finalists[i][1]).macs, -i))
+Finalist = tuple[Candidate, Architecture, Trained]
+
+
+def most_accurate(finalists: Sequence[Finalist]) -> int:
+    """The index of the finalist with the highest accuracy, of equals the one with fewer multiply-adds."""
+    return max(range(len(finalists)), key=lambda i: (finalists[i][2].val.chief, -cost(finalists[i][1]).macs, -i))
+
+
+def write_finalists(path: Path, finalists: Sequence[Finalist], *, winner: int) -> None:
+    """Writes finalists.csv: the finalists in the order that they had before, and the index of the one that wins."""
     lines = [",".join(COLUMNS)]
     for i, (candidate, arch, trained) in enumerate(finalists):
         size, (low, high) = cost(arch), trained.val.interval
@@ -29,9 +34,8 @@ def write_finalists(path: Path, finalists: Sequence[tuple[Candidate, Architectur
             "low": low,
             "high": high,
             "n": trained.val.n,
-            "run": trained.folder.relative_to(path.parent),
-            "winner": int(i == first),
+            "run": trained.folder.resolve().relative_to(path.parent.resolve()),
+            "winner": int(i == winner),
         }
         lines.append(",".join(str(row[name]) for name in COLUMNS))
     write_whole(path, ("\n".join(lines) + "\n").encode())
-    return first

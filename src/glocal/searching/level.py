@@ -27,7 +27,7 @@ from glocal.searching.candidates.front import crowded
 from glocal.searching.candidates.loop import evolve
 from glocal.searching.candidates.methods import Strategy, competing
 from glocal.searching.display import SearchDisplay
-from glocal.searching.finalists import write_finalists
+from glocal.searching.finalists import most_accurate, write_finalists
 from glocal.searching.search_run import SearchRun, origin_of
 from glocal.searching.supernet.evaluator import PathEvaluator
 from glocal.searching.supernet.paths import monitored, trained_paths
@@ -136,13 +136,14 @@ class Level:
         with (self.path / "supernet.safetensors").open("rb") as file:
             checksum = hashlib.file_digest(file, "sha256").hexdigest()
         search.echo(f"  candidates: {sum(method.batches):,} by {settings.method}, {settings.limits.named()}")
-        path, name = self.path / "candidates.csv", f"{search.folder.name}/{self.name}"
+        path, name = self.path / "candidates.csv", f"{search.table}/{self.name}"
         more, origin = {"supernet": checksum}, origin_of("candidates_task", search.folder, self.name)
         with open_candidates(search.storage, name, strategy, more=more, origin=origin) as table:
             done = candidates(table)
             if not (done and path.exists()):  # a phase that has ended stays so, whatever time there is now
                 done = self._evaluate_candidates(table, strategy)
                 write_csv(path, self.name, done)
+            table.complete()
         competitors = competing(done, method)
         ranked = crowded(competitors, settings.front) if settings.front else best(competitors, settings.finalists)
         return ranked[: settings.finalists]
@@ -182,7 +183,9 @@ class Level:
         trained = search.train_all(
             networks, epochs, on_trained=lambda entry, one: search.echo(f"  {entry.folder.name}: {one.val}")
         )
-        first = write_finalists(self.path / "finalists.csv", list(zip(finalists, archs, trained, strict=True)))
+        rows = list(zip(finalists, archs, trained, strict=True))
+        first = most_accurate(rows)
+        write_finalists(self.path / "finalists.csv", rows, winner=first)
         answers, winner = finalists[first].answers, trained[first]
         search.echo(f"  winner of {self.name}: {format_answers(answers)}, {winner.val.top1:.2%}\n")
         return Winner(answers, archs[first], winner)

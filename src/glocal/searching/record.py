@@ -37,6 +37,7 @@ class SearchRecord:
     workers: int
     engine: Engine
     storage: str | None
+    table: str
     threads: int
     about: Mapping[str, Any] = field(default_factory=dict)
 
@@ -52,6 +53,7 @@ class SearchRecord:
                 "storage": self.storage,
                 "engine": self.engine,
                 "workers": self.workers,
+                "table": self.table,
             },
             "threads": self.threads,
         }
@@ -74,6 +76,7 @@ class SearchRecord:
                 workers=int(machine["workers"]),
                 engine=machine["engine"],
                 storage=machine["storage"],
+                table=str(machine.get("table", "")),
                 threads=int(values["threads"]),
             )
         except RunError:

@@ -13,7 +13,6 @@ report.html    one page about the search, which needs no network
 held           locked by the process that writes the folder
 """
 
-import re
 import shutil
 import time
 from collections.abc import Mapping
@@ -34,7 +33,7 @@ from glocal.design.space import size
 from glocal.design.span import cost_range
 from glocal.design.text import count
 from glocal.errors import Stopped, TrialError
-from glocal.files import write_whole
+from glocal.files import name_of_source, write_whole
 from glocal.machine.threads import threads
 from glocal.recipes import recipe as named_recipe
 from glocal.recipes import suggest
@@ -51,7 +50,6 @@ from glocal.searching.supernet.training import check_recipe
 from glocal.searching.unit_seconds import unit_seconds
 from glocal.settings import divide, merge
 from glocal.trials.place import TrialPlace
-from glocal.trials.storage import public
 
 OUTPUT = Path("runs/search")  # where folders of searches are made, unless another is given
 
@@ -117,9 +115,10 @@ def search_request(
     data = search_data(checked, held_out=settings.held_out, seed=settings.seed)
     space = settings.space_of(settings.level_names()[0], None, classes=len(data.classes), recipe=recipe)
     settings.limits.check_feasible(space)
-    source_name = re.sub(r"[^\w-]+", "_", Path(data.source).stem).strip("_")
     space_name = Path(request.settings.space).stem
-    folder = RunFolder.claim((place.output or OUTPUT) / (place.name or f"{space_name}-{source_name}")).path
+    folder = RunFolder.claim(
+        (place.output or OUTPUT) / (place.name or f"{space_name}-{name_of_source(data.source)}")
+    ).path
     _write(folder, data, settings, recipe, place=place, space=request.settings.space)
     search_run = SearchRun.load(folder, data=data, console=console)
     with held(folder):
@@ -146,11 +145,7 @@ def _write(
         source=lasting(data.source),
         settings=settings,
         recipe=recipe,
-        device=place.device,
-        workers=place.worker_count(),
-        engine=place.engine,
-        storage=public(place.storage) if place.storage else None,
-        threads=surroundings["threads"],
+        **{**place.record().model_dump(), "threads": surroundings["threads"]},
         about={
             "command": typed_command(),
             "space": space,

@@ -21,6 +21,7 @@ from glocal.searching.record import Progress, SearchRecord
 from glocal.searching.search_data import CachedSplit, calibration
 from glocal.searching.settings import SearchSettings
 from glocal.searching.supernet.evaluator import SupernetEvaluation, load_space
+from glocal.trials.place import table_name
 from glocal.trials.plan import Plan
 from glocal.trials.training import Entry, Trained, train_all
 from glocal.trials.workers.pool import Engine
@@ -40,6 +41,7 @@ class SearchRun:
     finalist_threads: int  # of torch, for one finalist, in whichever process it is trained
     engine: Engine
     storage: str
+    table: str  # in the storage; that of a level has its name too
     plan: Plan
     console: Console | None
 
@@ -70,6 +72,7 @@ class SearchRun:
             finalist_threads=record.threads if record.workers == 1 else 1,
             engine=record.engine,
             storage=record.storage or str(path / "candidates.db"),
+            table=table_name(path, record.table),
             plan=Plan.read(path / "plan.json", settings.phases(recipe.epochs), budget_s=settings.budget_s),
             console=console,
         )

@@ -229,8 +229,10 @@ class SearchSettings(BaseModel):
 
 def _refuse_supernet_settings(settings: SearchSettings) -> None:
     """RecipeError for settings that have no effect without a supernet."""
-    for name in ("supernet_epochs", "front", "bins", "population", "topk", "strict_spos"):
-        if getattr(settings, name):
+    for name in (
+        "supernet_epochs", "front", "bins", "population", "topk", "strict_spos", "method", "sharing", "p_mutation", "calibration"
+    ):  # fmt: skip
+        if getattr(settings, name) != SearchSettings.model_fields[name].default:
             raise RecipeError(
                 f"{name} {getattr(settings, name)}: --strategy {settings.strategy} has no supernet; leave it out, or give "
                 "--strategy supernet"

@@ -5,9 +5,15 @@ import time
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from glocal.files import read_json, write_whole
+from pydantic import BaseModel, Field
+
+from glocal.files import read_as, write_whole
+
+
+class _Spent(BaseModel):
+    spent_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass(eq=False)
@@ -27,7 +33,7 @@ class Clock:
     @classmethod
     def read(cls, path: Path, budget_s: float | None, *, started: float, end_s: float = 0.0) -> Self:
         """The clock of a folder, with what earlier sessions left in `path`."""
-        before_s = float(read_json(path)["spent_s"]) if path.is_file() else 0.0
+        before_s = read_as(_Spent, path).spent_s if path.is_file() else 0.0
         return cls(path, inf if budget_s is None else budget_s, started, end_s, before_s)
 
     @property

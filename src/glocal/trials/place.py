@@ -1,6 +1,7 @@
 """Where many runs compute and where they are written: device, workers, storage, folder."""
 
 import os
+import secrets
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,12 +51,43 @@ class TrialPlace(BaseModel):
         if self.engine == "ray":
             require_ray()
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> "PlaceRecord":
         """What a folder must have to go on in the same place."""
-        return {
-            "device": self.device,
-            "workers": self.worker_count(),
-            "threads": self.thread_count(),
-            "engine": self.engine,
-            "storage": public(self.storage) if self.storage else None,
-        }
+        return PlaceRecord(
+            device=self.device,
+            workers=self.worker_count(),
+            threads=self.thread_count(),
+            engine=self.engine,
+            storage=public(self.storage) if self.storage else None,
+            table=secrets.token_hex(4),
+        )
+
+
+class PlaceRecord(BaseModel):
+    """A place as a folder keeps it. table: what tells its table from those of other folders of the same name in one storage."""
+
+    device: str
+    workers: Annotated[int, Field(ge=1)]
+    threads: Annotated[int, Field(ge=1)]
+    engine: Engine
+    storage: str | None
+    table: str = ""
+
+
+def table_name(folder: Path, mark: str) -> str:
+    """The name of a folder's table in its storage. mark: of its record."""
+    name = folder.resolve().name
+    return f"{name}-{mark}" if mark else name
+
+
+class FolderRecord(BaseModel):
+    """What run.yaml says of the source of a pick or a study, the changes of its recipe, and its place."""
+
+    class Source(BaseModel):
+        """Where the pictures are."""
+
+        source: str
+
+    data: Source
+    recipe: dict[str, Any]
+    machine: PlaceRecord

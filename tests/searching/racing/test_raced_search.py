@@ -7,10 +7,13 @@ import shutil
 import pytest
 
 from glocal.artifacts.run_folder import RunFolder
+from glocal.errors import GlocalError, RunError, SearchError
+from glocal.searching.racing import trial
 from glocal.searching.racing.trial import as_trial
 from glocal.searching.search import resume, search
 from glocal.searching.search_run import origin_of
 from glocal.trials.table import Table
+from glocal.trials.training import train_entry_to
 from glocal.trials.workers.joining import join
 
 LITTLE = {
@@ -55,6 +58,45 @@ def test_a_search_without_a_supernet_finds_a_trained_network_within_its_epochs(s
         rungs = json.loads((level / "race.json").read_text())
         assert len(rungs) > 1
         assert len(rungs[-1]["standings"]) < len(rungs[0]["standings"])
+
+
+def test_a_search_into_a_relative_folder_ends_as_into_any_other(shades, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = searched(shades, "runs", name="one")
+    assert (tmp_path / "runs" / "one" / "winner" / "architecture.yaml").is_file()
+    (finalist,) = rows(tmp_path / "runs" / "one" / "one" / "finalists.csv")
+    assert (found.folder / "one" / finalist["run"]).is_dir()
+    assert resume("runs/one").to_json() == found.to_json()
+
+
+@pytest.mark.parametrize("strategy", ["halving", "asha"])
+def test_a_network_that_diverges_leaves_the_race_and_ends_it_for_no_other(shades, tmp_path, monkeypatch, strategy):
+    whole = searched(shades, tmp_path, strategy=strategy, name="whole")
+    (winner,) = rows(whole.folder / "one" / "finalists.csv")
+
+    def train(entry, *, epochs, **more):
+        if entry.folder.parent.name == winner["answers"] and epochs > 1:
+            raise RunError("the loss is nan")
+        return train_entry_to(entry, epochs=epochs, **more)
+
+    monkeypatch.setattr(trial, "train_entry_to", train)
+    found = searched(shades, tmp_path, strategy=strategy, name="other")
+    (other,) = rows(found.folder / "one" / "finalists.csv")
+    assert other["answers"] != winner["answers"]
+    assert resume(found.folder).to_json() == found.to_json()
+    shutil.rmtree(found.folder / "one" / "race" / other["answers"] / "run" / "state")
+    with pytest.raises(SearchError, match="is not whole any more"):
+        resume(found.folder)
+
+
+def test_where_every_network_diverges_the_search_says_so(shades, tmp_path, monkeypatch):
+    def train(entry, **more):
+        raise RunError("the loss is nan")
+
+    monkeypatch.setattr(trial, "train_entry_to", train)
+    for strategy in ("halving", "asha"):
+        with pytest.raises(GlocalError, match=r"no arm could be measured|all trainings failed"):
+            searched(shades, tmp_path, strategy=strategy, name=strategy)
 
 
 def test_a_machine_that_joins_by_the_storage_alone_trains_what_the_coordinator_would(shades, tmp_path):

@@ -1,10 +1,12 @@
 """Whom `glocal work` joins, and that a table cannot make it run what is not glocal's."""
 
+from importlib import import_module
+
 import pytest
 
 from glocal.errors import TrialError
 from glocal.trials.table import Table
-from glocal.trials.workers.joining import join, task_of
+from glocal.trials.workers.joining import TASKS, join, task_of
 
 
 @pytest.mark.parametrize(
@@ -13,8 +15,12 @@ from glocal.trials.workers.joining import join, task_of
         (None, "does not say how others can join it"),
         ({"task": "os:system", "arguments": {"command": "true"}}, "does not say how others can join it"),
         ({"task": "glocal.trials.workers.joining:__class__.x", "arguments": {}}, "does not say how others can join it"),
-        ({"task": "glocal.trials.workers.joining:nothing", "arguments": {}}, "is of another version of glocal"),
-        ({"task": "glocal.trials.workers.joining:join", "arguments": {"nobody": 1}}, "is of another version of glocal"),
+        (
+            {"task": "glocal.files:write_yaml", "arguments": {"path": "x", "data": 1}},
+            "does not say how others can join",
+        ),
+        ({"task": TASKS[0]}, "is of another version of glocal"),
+        ({"task": TASKS[1], "arguments": {"nobody": 1}}, "is of another version of glocal"),
     ],
 )
 def test_a_task_is_made_by_glocal_or_not_at_all(origin, message):
@@ -39,3 +45,9 @@ def test_of_several_tables_one_must_be_named(tmp_path):
         join(storage)
     with pytest.raises(TrialError, match="'one' does not say how"):
         join(storage, name="one")
+
+
+def test_every_task_is_there():
+    for task in TASKS:
+        module, _, function = task.partition(":")
+        assert callable(getattr(import_module(module), function))

@@ -14,14 +14,16 @@ def rank(
     folder: Annotated[Path, typer.Argument(help="Folder of a search whose supernet is trained: runs/search/NAME.")],
     level: Annotated[str | None, typer.Option(help="A level of the search; by default the last.")] = None,
     networks: Annotated[
-        int, typer.Option(help="Networks that are trained alone, spread over the range of multiply-adds.")
+        int, typer.Option(min=3, help="Networks that are trained alone, spread over the range of multiply-adds.")
     ] = 20,
-    epochs: Annotated[int | None, typer.Option(help="Epochs of each; by default those of the finalists.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs of each; by default those of the finalists.")
+    ] = None,
     seeds: Annotated[
-        int, typer.Option(help="Trainings of each network; with one, the highest possible tau is not known.")
+        int, typer.Option(min=1, help="Trainings of each network; with one, the highest possible tau is not known.")
     ] = 2,
     workers: Annotated[
-        int | None, typer.Option(help="Networks that are trained at the same time; by default as in the search.")
+        int | None, typer.Option(min=1, help="Networks that are trained at the same time; by default as in the search.")
     ] = None,
     as_json: JSON = False,
 ) -> None:

@@ -88,7 +88,7 @@ def _print(result: "SearchResult", *, as_json: bool) -> None:
         command("show", architecture),
         command("predict", result.weights, "PICTURE"),
         command("train", "DATA", options=[("--model", architecture)]),
-        command("rank", result.folder),
+        *([command("rank", result.folder)] if any(result.folder.glob("*/supernet.safetensors")) else []),
         f"report: {report}",
     ):
         console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)

@@ -50,8 +50,8 @@ def race(
     """Runs a race from the first rung to the finalists.
 
     allowance_s: what the rung of a number may take; it is asked before each rung but the first, after what came before is spent.
-    on_rung: called with each rung when it is decided. ComparisonError for entrants of one name,
-    or none, and where all withdraw.
+    on_rung: called with each rung when it is decided. Where all that went on withdraw, the next of the rung before takes their
+    place. ComparisonError for entrants of one name, or none, and where all withdraw.
     """
     names = [each.name for each in entrants]
     if not names or len(set(names)) < len(names):
@@ -61,8 +61,13 @@ def race(
     racing, rungs = tuple(names), list[Rung]()
     for number in range(len(rules.rungs)):
         epochs = rules.epochs(entrants, number)
+        left = [each.arm for each in rungs[-1].standings if each.exit] if rungs else []
         measured = measure([Heat(name, epochs[name], number) for name in racing])
         racing = tuple(name for name in racing if name in measured)
+        while left and not racing:
+            name = left.pop(0)
+            measured = measure([Heat(name, epochs[name], number)])
+            racing = (name,) if name in measured else ()
         if not racing:
             raise ComparisonError(f"no arm could be measured after {rules.rungs[number]} epochs")
         last = number + 1 == len(rules.rungs)

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
+from glocal.errors import RunError
 from glocal.evaluation.probe import load_for_probe, probe
 from glocal.families import list_models
 from glocal.picking.candidates import Candidate, Refused
@@ -24,6 +24,16 @@ class ProbeScore:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """candidates.json: what was measured of each candidate, and why some are over a limit."""
+
+    footprints: dict[str, Footprint]
+    refused: dict[str, str]
+    epoch_s: dict[str, float]
+    probes: dict[str, ProbeScore]
+
+
+@dataclass(frozen=True)
 class Survey:
     """The candidates that are within all limits, what was measured of every one, and the reasons of those that are not."""
 
@@ -36,7 +46,7 @@ class Survey:
 
 def survey(opened: OpenPick, measure: Measure) -> Survey:
     """Measures the candidates, or reads what an earlier session measured. ComparisonError where fewer than two are left."""
-    stored = opened.stored(FILE)
+    stored = opened.stored(FILE, Measured)
     if stored is None:
         footprints = dict(measure(opened.candidates, opened.machine.device))
         kept, slow = within_measured(opened.candidates, footprints, opened.settings)
@@ -50,35 +60,14 @@ def survey(opened: OpenPick, measure: Measure) -> Survey:
             workers=opened.workers,
         )
         probes = {each.name: _probe(each, opened) for each in kept if each.weights is not None}
-        stored = _to_json(footprints, slow, epoch_s, probes)
-        opened.store(FILE, stored)
+        stored = Measured(footprints, {each.name: each.reason for each in slow}, epoch_s, probes)
+        opened.store(FILE, asdict(stored))
         opened.clock.save()
-    slow = tuple(Refused(name, reason) for name, reason in stored["refused"].items())
-    out = {each.name for each in slow}
-    return Survey(
-        candidates=tuple(each for each in opened.candidates if each.name not in out),
-        refused=(*opened.refused, *slow),
-        footprints={name: Footprint(**values) for name, values in stored["footprints"].items()},
-        epoch_s=stored["epoch_s"],
-        probes={
-            name: ProbeScore(values["top1"], (values["interval"][0], values["interval"][1]))
-            for name, values in stored["probes"].items()
-        },
-    )
-
-
-def _to_json(
-    footprints: Mapping[str, Footprint],
-    slow: tuple[Refused, ...],
-    epoch_s: Mapping[str, float],
-    probes: Mapping[str, ProbeScore],
-) -> dict[str, Any]:
-    return {
-        "footprints": {name: asdict(each) for name, each in footprints.items()},
-        "refused": {each.name: each.reason for each in slow},
-        "epoch_s": dict(epoch_s),
-        "probes": {name: {"top1": each.top1, "interval": list(each.interval)} for name, each in probes.items()},
-    }
+    kept = tuple(each for each in opened.candidates if each.name not in stored.refused)
+    if missing := [each.name for each in kept if not {each.name} <= stored.epoch_s.keys() & stored.footprints]:
+        raise RunError(f"{opened.folder / FILE} is not whole: {missing[0]} is not in it; delete it, and resume")
+    refused = (Refused(name, reason) for name, reason in stored.refused.items())
+    return Survey(kept, (*opened.refused, *refused), stored.footprints, stored.epoch_s, stored.probes)
 
 
 def _probe(candidate: Candidate, opened: OpenPick) -> ProbeScore:

@@ -6,10 +6,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from glocal.command_line import command
 from glocal.design.text import count
 from glocal.errors import ComparisonError
-from glocal.files import read_json, read_yaml
-from glocal.html_page import template
+from glocal.files import read_json, read_yaml, write_whole
+from glocal.html_page import naming_damage, template
 from glocal.reporting.picks.figures import Lane, Point, front_svg, race_svg
 from glocal.reporting.searches.page_tables import clock
 from glocal.reporting.studies.figures import Curve, curves_svg
@@ -33,7 +34,7 @@ class PickFolder:
         if not (path / "pick.json").is_file():
             raise ComparisonError(
                 f"{folder} has no pick.json: it is not the folder of a pick, or the pick is not finished: "
-                f"glocal pick --resume {folder}"
+                f"{command('pick', options=[('--resume', path)])}"
             )
         return cls(path, read_json(path / "pick.json"), read_yaml(path / "run.yaml"))
 
@@ -78,23 +79,21 @@ def write_pick_page(folder: str | PathLike[str]) -> Path:
     pick = PickFolder.read(folder)
     file = Path(__file__).with_name("page.html.j2")
     page = template(file, count=count, points=points, percent=percent, clock=clock)
-    found, rows = pick.found, pick.rows
-    text = page.render(
-        pick=found,
-        about=pick.about,
-        rows=rows,
-        best=rows[0],
-        race=Markup(race_svg(pick.lanes(), rungs=[r["epochs"] for r in found["rungs"]], horizon=found["horizon"])),
-        front=Markup(front_svg(pick.points(), limit_ms=pick.about["pick"]["max_latency_ms"])),
-        curves=Markup(
-            curves_svg([Curve(row["name"], row["curve"]) for row in rows if row["stage"] in ("picked", "finalist")])
-        ),
-    )
+    with naming_damage("pick", folder):
+        found, rows = pick.found, pick.rows
+        text = page.render(
+            pick=found,
+            about=pick.about,
+            rows=rows,
+            best=rows[0],
+            race=Markup(race_svg(pick.lanes(), rungs=[r["epochs"] for r in found["rungs"]], horizon=found["horizon"])),
+            front=Markup(front_svg(pick.points(), limit_ms=pick.about["pick"]["max_latency_ms"])),
+            curves=Markup(
+                curves_svg([Curve(row["name"], row["curve"]) for row in rows if row["stage"] in ("picked", "finalist")])
+            ),
+        )
     path = pick.path / "report.html"
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ComparisonError(f"{path} cannot be written: {error.strerror}") from None
+    write_whole(path, text.encode(errors="replace"))
     return path
 
 

@@ -8,10 +8,12 @@ FAR_BEHIND = 0.02  # accuracy by which a supernet's largest path must not be bel
 
 
 def evaluations(search: SearchFolder) -> int:
-    """How often networks were evaluated on the held-out pictures: once for each candidate and trained finalist, twice for each
-    network of `glocal rank`."""
+    """How often networks were evaluated on the held-out pictures to be chosen among: once for each candidate and trained
+    finalist, and for each network of `glocal rank` by the supernet and after each of its trainings."""
     return sum(
-        len(level.evaluated) + sum(f.accuracy is not None for f in level.finalists) + 2 * len(level.ranked)
+        len(level.evaluated)
+        + sum(f.accuracy is not None for f in level.finalists)
+        + (1 + level.rank.seeds if level.rank else 0) * len(level.ranked)
         for level in search.levels
     )
 

@@ -85,6 +85,7 @@ class Rank:
     """rank.json: how the supernet's order of n networks agrees with that of training (docs/rank.md)."""
 
     n: int
+    seeds: int  # trainings of each
     tau: Estimate
     tau_macs: Estimate
     gain: Estimate
@@ -183,10 +184,11 @@ class LevelFolder:
         values = read_json(path, "n", *names)
         if values is None:
             return None
-        single = numbers(values, path, ("n", "regret", "regret_by_chance"))
+        single = numbers(values, path, ("n", "seeds", "regret", "regret_by_chance"))
         estimates = {name: _estimate(mapping(values, name, path), path) for name in names}
         return Rank(
             n=int(single.get("n", 0)),
+            seeds=int(single.get("seeds", 1)),
             **estimates,
             regret=single.get("regret"),
             regret_by_chance=single.get("regret_by_chance"),

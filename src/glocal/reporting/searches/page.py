@@ -13,7 +13,7 @@ from typing import Any
 from glocal.design import Architecture, OneOf, cost, dump, python
 from glocal.design.space import questions_by_name, size
 from glocal.design.span import cost_range
-from glocal.errors import SearchError
+from glocal.files import write_whole
 from glocal.html_page import template
 from glocal.intervals import wilson
 from glocal.reporting.figures import cost_named, with_unit
@@ -41,10 +41,7 @@ def write_report(folder: str | PathLike[str], *, cost: str | None = None) -> Pat
     cost_named(axis)
     path = search.path / "report.html"
     page = _page(search, axis)
-    try:
-        path.write_text(page, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise SearchError(f"{path} cannot be written: {error.strerror}") from None
+    write_whole(path, page.encode(errors="replace"))
     return path
 
 

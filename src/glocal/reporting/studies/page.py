@@ -1,7 +1,6 @@
 """The page of a study: one HTML file that needs no network, made from the files in the study's folder."""
 
 import csv
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -10,8 +9,8 @@ from typing import Any
 
 from glocal.design.text import count
 from glocal.errors import ComparisonError
-from glocal.files import read_yaml
-from glocal.html_page import template
+from glocal.files import read_json, read_yaml, write_whole
+from glocal.html_page import naming_damage, template
 from glocal.reporting.studies.figures import Curve, Row, curves_svg, intervals_svg
 
 OUTCOMES = {"better": "good", "worse": "bad", "practically equal": "same"}
@@ -34,15 +33,9 @@ class StudyFolder:
             raise ComparisonError(
                 f"{folder} has no study.json: it is not the folder of a study, or the study has no results yet"
             )
-        try:
-            found = json.loads((path / "study.json").read_text(encoding="utf-8"))
-            with (path / "study.csv").open(newline="", encoding="utf-8") as file:
-                trials = tuple(csv.DictReader(file))
-        except (OSError, ValueError) as error:
-            raise ComparisonError(
-                f"{folder}: the results are damaged ({error}): glocal study --resume {folder}"
-            ) from None
-        return cls(path, found, read_yaml(path / "run.yaml"), trials)
+        with naming_damage("study", folder), (path / "study.csv").open(newline="", encoding="utf-8") as file:
+            trials = tuple(csv.DictReader(file))
+        return cls(path, read_json(path / "study.json"), read_yaml(path / "run.yaml"), trials)
 
     def curve(self, arm: str) -> list[float]:
         """Validation accuracy after each epoch, the mean over the seeds."""
@@ -62,19 +55,17 @@ def write_study_page(folder: str | PathLike[str]) -> Path:
 
     study = StudyFolder.read(folder)
     page = template(Path(__file__).with_name("page.html.j2"), count=count, points=points, percent=percent)
-    text = page.render(
-        study=study.found,
-        about=study.about,
-        arms=_arms(study),
-        outcomes=OUTCOMES,
-        intervals=Markup(intervals_svg(_rows(study))),
-        curves=Markup(curves_svg([Curve(arm["name"], study.curve(arm["name"])) for arm in study.found["arms"]])),
-    )
+    with naming_damage("study", folder):
+        text = page.render(
+            study=study.found,
+            about=study.about,
+            arms=_arms(study),
+            outcomes=OUTCOMES,
+            intervals=Markup(intervals_svg(_rows(study))),
+            curves=Markup(curves_svg([Curve(arm["name"], study.curve(arm["name"])) for arm in study.found["arms"]])),
+        )
     path = study.path / "report.html"
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ComparisonError(f"{path} cannot be written: {error.strerror}") from None
+    write_whole(path, text.encode(errors="replace"))
     return path
 
 

@@ -9,7 +9,7 @@ from glocal.comparing.racing.race import Race
 from glocal.design import Architecture, decide, dump
 from glocal.design.space import size
 from glocal.design.text import count
-from glocal.errors import RecipeError
+from glocal.errors import RecipeError, SearchError
 from glocal.files import write_whole, write_yaml
 from glocal.searching.candidates.candidate import Candidate, format_answers
 from glocal.searching.candidates.candidate_table import write_csv
@@ -91,11 +91,15 @@ class RacedLevel:
             "pictures": search.data.fingerprint(),
         }
         choices: dict[str, Sequence[Scalar]] = {"network": names, "epochs": range(1, horizon + 1)}
-        table_name = f"{search.folder.name}/{self.name}"
         origin = origin_of("race_task", search.folder, self.name)
         with (
             Table.open(
-                search.storage, table_name, identity=identity, choices=choices, value="accuracy", origin=origin
+                search.storage,
+                f"{search.table}/{self.name}",
+                identity=identity,
+                choices=choices,
+                value="accuracy",
+                origin=origin,
             ) as table,
             coordinate(task, table, workers=search.workers, engine=search.engine) as coordinator,
         ):
@@ -116,12 +120,16 @@ class RacedLevel:
         for name in found.trained[: self.search.settings.finalists]:
             answers = by_name[name].answers
             trained = finished(task.entry(answers).folder, task.recipe)
-            assert trained is not None
+            if trained is None:
+                raise SearchError(
+                    f"{task.entry(answers).folder} is not whole any more, and was trained for the race: bring it back, or "
+                    f"remove {self.path} and resume"
+                )
             arch = replace(decide(self.space, answers), name=f"{self.space.name}_{name}")
             self.search.echo(f"  {name}: {trained.val}")
             rows.append((next(each for each in raced if each.answers == answers), arch, trained))
-        first = write_finalists(self.path / "finalists.csv", rows)
-        candidate, arch, trained = rows[first]
+        write_finalists(self.path / "finalists.csv", rows, winner=0)  # the order of the race, after equal epochs
+        candidate, arch, trained = rows[0]
         self.search.echo(f"  winner of {self.name}: {format_answers(candidate.answers)}, {trained.val.top1:.2%}\n")
         return Winner(candidate.answers, arch, trained)
 

@@ -11,6 +11,7 @@ from glocal.comparing.trial import read_right, write_predictions
 from glocal.data import Data
 from glocal.design import Architecture, decide
 from glocal.design.space import Answers
+from glocal.errors import RunError
 from glocal.evaluation.scores import Scores
 from glocal.machine.processes import Machine
 from glocal.machine.threads import threads as number_of_threads
@@ -33,15 +34,18 @@ class TrainNetworks:
     threads: int  # of torch, for one network
 
     def prepare(self) -> Run:
-        """A function from a network's answers and epochs to its accuracy after them."""
+        """A function from a network's answers and epochs to its accuracy after them, or to why its training failed."""
         return self._run
 
     def _run(self, settings: Json) -> Json:
         answers, epochs = tuple(settings["answers"]), int(settings["epochs"])
-        entry, folder = self.entry(answers), self.folder / format_answers(answers)
-        with number_of_threads(self.threads):
-            run = train_entry_to(entry, epochs=epochs, on_epoch=partial(_save_predictions, folder))
-        return {"accuracy": run.metrics()[epochs - 1]["val_top1"], "n": len(self.data.val)}
+        entry, folder, n = self.entry(answers), self.folder / format_answers(answers), len(self.data.val)
+        try:
+            with number_of_threads(self.threads):
+                run = train_entry_to(entry, epochs=epochs, on_epoch=partial(_save_predictions, folder))
+        except RunError as error:  # it diverged, as it would again: the others go on
+            return {"accuracy": 0.0, "n": n, "failure": str(error)}
+        return {"accuracy": run.metrics()[epochs - 1]["val_top1"], "n": n, "failure": ""}
 
     def entry(self, answers: Answers) -> Entry:
         """The full training of a network."""

@@ -11,7 +11,7 @@ from glocal.comparing.racing.race import Heat
 from glocal.data.batches.loader import Batch, Batches
 from glocal.design import Architecture, decide
 from glocal.errors import SearchError
-from glocal.files import write_whole
+from glocal.files import read_as, write_whole
 from glocal.searching.candidates.candidate import Candidate, format_answers
 from glocal.searching.racing.trial import TrainNetworks, as_trial
 from glocal.searching.ranking.proxies import EARLY_STEPS, PROXIES, ProxyName, proxy_score
@@ -35,6 +35,7 @@ class FolderBench:
     coordinator: Coordinator
     spent_s: float = 0.0  # in epochs
     _measured: dict[str, dict[int, Right]] = field(default_factory=dict)
+    _failed: set[str] = field(default_factory=set)  # networks whose training failed
 
     @cached_property
     def networks(self) -> Sequence[str]:
@@ -59,8 +60,7 @@ class FolderBench:
             self.spent_s += epochs
         path = self.folder / f"{name}.json"
         if path.exists():
-            saved: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
-            return saved
+            return read_as(dict[str, float], path)
         proxy = next((known for known in PROXIES if known == name), None)
         if proxy is None:
             raise SearchError(f"{name} is no proxy; give one of {', '.join(PROXIES)}")
@@ -84,10 +84,9 @@ class FolderBench:
     def train(self, heats: Sequence[Heat], *, continued: bool) -> Measured:
         """Has the workers train what is missing."""
         assert continued, "trainings of a search continue from rung to rung"
-        self.coordinator.run([as_trial(self._by_name[heat.arm].answers, heat.epochs) for heat in heats])
-        for heat in heats:
-            self._measure(heat.arm, heat.epochs)
-        return self._measured
+        for trial in self.coordinator.run([as_trial(self._by_name[heat.arm].answers, heat.epochs) for heat in heats]):
+            self._measure(trial)
+        return {name: known for name, known in self._measured.items() if name not in self._failed}
 
     def climb(self, asha: Asha) -> Measured:
         """Has the workers train what follows. The table says of each promotion which place of how many the network had."""
@@ -96,7 +95,9 @@ class FolderBench:
             for trial in trials:
                 name, epochs = _network_of(trial)
                 asha.begin(name, asha.rungs.index(epochs))
-                if trial.result:
+                if trial.result and trial.result.get("failure"):
+                    asha.fail(name)
+                elif trial.result:
                     asha.finish(name, asha.rungs.index(epochs), trial.result["accuracy"])
             if (job := asha.next()) is None:
                 return None
@@ -106,12 +107,19 @@ class FolderBench:
             return as_trial(self._by_name[name].answers, asha.rungs[rung], promoted=promoted)
 
         for trial in self.coordinator.run_following(following):
-            self._measure(*_network_of(trial))
+            self._measure(trial)
         return self._measured
 
-    def _measure(self, name: str, epochs: int) -> None:
+    def _measure(self, trial: Trial) -> None:
+        assert trial.result is not None
+        name, epochs = _network_of(trial)
         known = self._measured.setdefault(name, {})
         self.spent_s += epochs - max(known, default=0)
+        if failure := trial.result.get("failure"):
+            if name not in self._failed:
+                self.search.echo(f"  {name} left the race, for its training failed: {failure}")
+            self._failed.add(name)
+            return
         known[epochs] = self.task.right(self._by_name[name].answers, epochs)
 
 

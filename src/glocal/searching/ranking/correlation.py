@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 RESAMPLES = 2000
 TOP = 5  # the networks that a search trains by default, for which the regret is computed
 BINS = 3
-_LEAST = 3  # networks; with two, every tau is 1 or -1
+LEAST = 3  # networks; with two, every tau is 1 or -1
 
 
 class Pair(NamedTuple):
@@ -109,8 +109,8 @@ def rank(
 ) -> Rank:
     """How a supernet agrees with training, over networks that were evaluated both ways. `measured` says how reliable their
     accuracies alone are. SearchError for fewer than three networks or where an accuracy is not a number."""
-    if (n := len(pairs)) < _LEAST:
-        raise SearchError(f"{n} networks are too few for a ranking; take at least {_LEAST}, better 20 (--networks 20)")
+    if (n := len(pairs)) < LEAST:
+        raise SearchError(f"{n} networks are too few for a ranking; take at least {LEAST}, better 20 (--networks 20)")
     x, y, macs = (np.array(column, dtype=np.float64) for column in zip(*pairs, strict=True))
     if not np.isfinite([x, y]).all():
         raise SearchError("an accuracy is not a number; evaluate or train that network again, or leave it out")

@@ -10,11 +10,11 @@ import numpy as np
 from glocal.comparing.statistics.reliability import Reliability, reliability
 from glocal.design import Architecture, cost, decide
 from glocal.design.space import Answers
-from glocal.errors import SearchError
+from glocal.errors import RecipeError, SearchError
 from glocal.evaluation.predictions import FILE, Predictions
 from glocal.files import whole_file, write_whole
 from glocal.searching.candidates.candidate import format_answers
-from glocal.searching.ranking.correlation import Pair, Rank, rank
+from glocal.searching.ranking.correlation import LEAST, Pair, Rank, rank
 from glocal.searching.sampling import stratified_sample
 from glocal.searching.search_run import SearchRun
 from glocal.trials.training import Trained
@@ -48,6 +48,8 @@ def rank_supernet(
     `seeds`, without which the highest tau that is possible cannot be told. `level` is by default the last one, `epochs` those of
     its finalists. `echo` gets a line for each training. Called again, it uses those that are finished.
     """
+    _check(LEAST, networks=networks)
+    _check(1, epochs=epochs, seeds=seeds, workers=workers)
     search_run = SearchRun.load(folder, workers=workers)
     settings = search_run.settings
     level = level or settings.level_names()[-1]
@@ -80,6 +82,12 @@ def rank_supernet(
         values = {"epochs": epochs, "seeds": seeds, "reliability": parts, **result.to_json()}
         file.write(json.dumps(values, indent=1).encode())
     return SupernetRank(level, result, table, measured)
+
+
+def _check(least: int, **numbers: int | None) -> None:
+    for name, given in numbers.items():
+        if given is not None and given < least:
+            raise RecipeError(f"--{name} {given}: give {least} or more")
 
 
 def _name(network: str, seed: int) -> str:

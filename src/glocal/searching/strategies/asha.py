@@ -32,6 +32,7 @@ class Asha:
     _first: int = 0  # of the networks, that may not have been started
     _begun: list[set[str]] = field(default_factory=list)  # by rung
     _ranked: list[list[tuple[float, str]]] = field(default_factory=list)  # (-accuracy, network) by rung, the best first
+    _failed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """SearchError for rungs that do not rise."""
@@ -72,7 +73,9 @@ class Asha:
     def _has_rest(self) -> bool:
         """Whether there is a budget, and no accuracy is still to come that could change who deserves what is left of it."""
         below = list(zip(self._begun, self._ranked, strict=True))[:-1]
-        return self.budget_s is not None and all(len(begun) == len(ranked) for begun, ranked in below)
+        return self.budget_s is not None and all(
+            begun <= self._failed.union(name for _, name in ranked) for begun, ranked in below
+        )
 
     def _can_end(self, name: str, *, done: int) -> bool:
         return self.budget_s is None or self.budget_s - self._spent_s >= (self.rungs[-1] - done) * self.epoch_s(name)
@@ -89,6 +92,10 @@ class Asha:
         at = bisect_left(ranked, entry)
         if ranked[at : at + 1] != [entry]:
             ranked.insert(at, entry)
+
+    def fail(self, name: str) -> None:
+        """Notes that a network's training failed: it is promoted no more. Noting it twice changes nothing."""
+        self._failed.add(name)
 
     def begun(self, rung: int) -> Collection[str]:
         """The networks that were started, or promoted to a rung."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf
+from math import inf, isnan, nan
 
 from glocal.comparing.racing.decision import Exit, decide
 from glocal.comparing.racing.race import Race, race
@@ -84,7 +84,7 @@ def _proposed(strategy: Strategy, bench: Workbench, *, budget_s: float) -> list[
     if strategy.guide is None:
         return networks
     scores = bench.guide(strategy.guide, budget_s=strategy.guided_share * budget_s)
-    scored = [name for name in networks if name in scores]
+    scored = [name for name in networks if not isnan(scores.get(name, nan))]
     return sorted(scored, key=lambda name: -scores[name]) or networks
 
 
@@ -115,7 +115,10 @@ def _climbed(strategy: Strategy, bench: Workbench, ranked: Sequence[str], *, bud
     measured = bench.climb(asha)
     entrants = [Entrant(name, bench.epoch_s(name)) for name in ranked if name in asha.begun(0)]
     rules = Rules(rungs, margin=strategy.margin, places=len(entrants), cost_aware=False)
-    decided = [decide(entrants, asha.begun(n), measured, rules=rules, rung=n) for n in range(len(rungs))]
+    reached = [[name for name in asha.begun(n) if epochs in measured.get(name, {})] for n, epochs in enumerate(rungs)]
+    if not all(reached):
+        raise SearchError(f"no network could be trained for {rungs[reached.index([])]} epochs: all trainings failed")
+    decided = [decide(entrants, names, measured, rules=rules, rung=n) for n, names in enumerate(reached)]
     for n, rung in enumerate(decided[:-1]):
         standings = (replace(s, exit=None if s.arm in asha.begun(n + 1) else Exit.PLACES) for s in rung.standings)
         decided[n] = replace(rung, standings=tuple(standings))
@@ -136,8 +139,8 @@ def _affordable(bench: Workbench, ranked: Sequence[str], *, seconds: float, epoc
         chosen.append(name)
     if not chosen:
         raise SearchError(
-            f"the budget leaves {seconds:.0f} s for training, and {epochs} epochs of {ranked[0]} take "
-            f"{epochs * bench.epoch_s(ranked[0]):.0f} s; give more time, or fewer epochs"
+            f"what is left of the budget suffices for {seconds / bench.epoch_s(ranked[0]):.1f} epochs of {ranked[0]}, and "
+            f"{epochs} are needed; give more time, or fewer epochs"
         )
     return chosen
 

@@ -1,6 +1,6 @@
 """A worker that joins a table by its storage alone: the table says which function of glocal makes its task.
 
-Nothing that a table holds is run: the function must be glocal's own, and its arguments are plain data.
+A table chooses among `TASKS` and gives plain data as their arguments: it can have nothing else done.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,12 @@ from glocal.trials.storage import open_storage, public
 from glocal.trials.table import Table
 from glocal.trials.trial import Json
 from glocal.trials.workers.worker import OneThread, Task, work
+
+TASKS = (
+    "glocal.comparing.joining:study_task",
+    "glocal.searching.joining:candidates_task",
+    "glocal.searching.joining:race_task",
+)
 
 
 def join(
@@ -31,10 +37,11 @@ def join(
 
 def task_of(origin: Json | None, name: str) -> Task:
     """The task that a table says it has."""
-    module, _, function = str((origin or {}).get("task", "")).partition(":")
-    if origin is None or not module.startswith("glocal.") or not function.isidentifier():
+    task = str((origin or {}).get("task", ""))
+    if origin is None or task not in TASKS:
         raise TrialError(f"the table {name!r} does not say how others can join it; only its coordinator has workers")
     try:
+        module, _, function = task.partition(":")
         made: Task = getattr(import_module(module), function)(**origin["arguments"])
     except (ImportError, AttributeError, TypeError, KeyError) as error:
         raise TrialError(f"the table {name!r} is of another version of glocal: {error}") from None
