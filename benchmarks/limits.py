@@ -27,8 +27,8 @@ import torch
 
 import glocal
 from glocal.data import check
-from glocal.deploying.exported import load_exported
 from glocal.data.checks.scan import cores
+from glocal.deploying.exported import load_exported
 from glocal.net import Network
 from glocal.picking.candidates import SMALL_NETWORKS, Candidate, build_all
 from glocal.picking.measuring.footprints import measure_in

@@ -1,6 +1,8 @@
 """Exported files: what PyTorch predicts, metadata, the files beside them, the verbs that read them, and what is refused."""
 
 import json
+import random
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import glocal
+from damage import damaged
 from glocal.cli.app import app
 from glocal.data import Split
 from glocal.data.batches.preprocess import Preprocess
@@ -26,6 +29,7 @@ from glocal.errors import DataError, RecipeError, RunError
 from glocal.evaluation.predict import Predictor
 from glocal.weights import Model, save_model
 from sampled import but_slow
+from tries import tries
 
 CLASSES = ("cat", "dog", "eel")
 HOW = Preprocess((32, 32), crop_pct=0.875)
@@ -189,6 +193,36 @@ def test_damaged_metadata_are_refused(field, value, exports):
     values = {**exports["onnx"].about.to_properties(), field: value}
     with pytest.raises(RunError, match=r"model\.onnx is not whole"):
         About.from_properties(values, path=exports["onnx"].file)
+
+
+def fuzz(exports, folder, *, n, seed):
+    """How many of n exports with a damaged file were read all the same."""
+    rng, read, named = random.Random(seed), 0, []
+    files = [*(each.file for each in exports.values()), exports["openvino"].file.with_suffix(".bin")]
+    for i in range(n):
+        file = rng.choice(files)
+        work = shutil.copytree(file.parent, folder / str(i))
+        (work / file.name).write_bytes(damaged(file.read_bytes(), rng))
+        try:
+            glocal.load_exported(work).probabilities([pixels(i)])
+        except RunError as error:
+            named.append(str(work) in str(error))
+        else:
+            read += 1
+        shutil.rmtree(work)
+    assert all(named)
+    return read
+
+
+def test_damaged_files_are_read_or_refused(exports, tmp_path):
+    assert fuzz(exports, tmp_path, n=100, seed=0) < 50
+
+
+@pytest.mark.slow
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_many_damaged_files_are_read_or_refused(exports, tmp_path, seed):
+    fuzz(exports, tmp_path, n=tries(5000), seed=seed)
 
 
 def test_a_file_that_differs_from_pytorch_is_not_written(folder, monkeypatch, tmp_path):

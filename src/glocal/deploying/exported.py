@@ -68,13 +68,18 @@ class ExportedModel:
         """Probabilities of all classes, float32 (n, classes).
 
         pictures: a batch uint8 (n, h, w, 3), resized by the file itself where it can; or a list of pictures of any sizes, of
-        Pillow or uint8 (h, w, 1 or 3), resized by Pillow. DataError for anything else.
+        Pillow or uint8 (h, w, 1 or 3), resized by Pillow. DataError for anything else, RunError where the file is damaged.
         """
         if isinstance(pictures, np.ndarray):
-            return self.run(self._checked(pictures))
-        if not pictures:
+            batch = self._checked(pictures)
+        elif not pictures:
             return np.zeros((0, len(self.classes)), np.float32)
-        return self.run(np.stack([self.resize(_pixels(picture)) for picture in pictures]))
+        else:
+            batch = np.stack([self.resize(_pixels(picture)) for picture in pictures])
+        found = self.run(batch)
+        if found.shape != (len(batch), len(self.classes)) or not np.isfinite(found).all():
+            raise RunError(f"{self.path} is damaged: it does not give a finite probability for each class")
+        return found
 
     def _checked(self, batch: np.ndarray) -> np.ndarray:
         size = self.preprocess.size
