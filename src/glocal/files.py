@@ -61,7 +61,7 @@ def unique_name(text: str, *, of: str | None = None) -> str:
 
 def name_of_source(source: str | Path) -> str:
     """A source of pictures in the names of folders about it: that of its file or folder, also where it is given as "."."""
-    return re.sub(r"[^\w-]+", "_", Path(source).resolve().stem).strip("_") or "pictures"
+    return re.sub(r"[^\w-]+", "_", Path(os.path.abspath(source)).stem).strip("_") or "pictures"
 
 
 def is_part(name: str) -> bool:

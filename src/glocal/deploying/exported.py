@@ -13,6 +13,7 @@ from glocal.data.pictures import to_rgb
 from glocal.deploying.about import About, read_about
 from glocal.deploying.runtimes import SUFFIXES, Run, open_file
 from glocal.errors import DataError, RunError
+from glocal.files import reason_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -76,7 +77,10 @@ class ExportedModel:
             return np.zeros((0, len(self.classes)), np.float32)
         else:
             batch = np.stack([self.resize(_pixels(picture)) for picture in pictures])
-        found = self.run(batch)
+        try:
+            found = self.run(batch)
+        except Exception as error:  # each runtime raises its own
+            raise RunError(f"{self.path} cannot be computed: {reason_of(error)}") from None
         if found.shape != (len(batch), len(self.classes)) or not np.isfinite(found).all():
             raise RunError(f"{self.path} is damaged: it does not give a finite probability for each class")
         return found

@@ -7,8 +7,9 @@ from typing import Any, Literal
 import numpy as np
 
 from glocal.data.checks.scan import cores
-from glocal.errors import RunError
+from glocal.errors import GlocalError, RunError
 from glocal.extras import require
+from glocal.files import reason_of
 
 Form = Literal["onnx", "openvino", "torch"]
 Precision = Literal["fp32", "bf16", "int8"]
@@ -28,13 +29,18 @@ def open_file(path: Path, *, threads: int | None = None, bf16: bool = False) -> 
         raise RunError(f"{path} is no exported file; those end in {', '.join(SUFFIXES)}")
     if not path.is_file():
         raise RunError(f"{path}: no such file")
-    if form == "onnx":
-        return open_onnx(str(path), threads=threads)
-    if form == "openvino":
-        return open_openvino(str(path), threads=threads, bf16=bf16)
-    from glocal.deploying.programs.archive import load_program
+    try:
+        if form == "onnx":
+            return open_onnx(str(path), threads=threads)
+        if form == "openvino":
+            return open_openvino(str(path), threads=threads, bf16=bf16)
+        from glocal.deploying.programs.archive import load_program
 
-    return _torch_run(load_program(path).module())
+        return _torch_run(load_program(path).module())
+    except GlocalError:
+        raise
+    except Exception as error:  # the runtimes raise whatever a damaged graph leads to
+        raise RunError(f"{path} cannot be read: {reason_of(error)}") from None
 
 
 def open_onnx(model: str | bytes, *, threads: int | None = None) -> Run:

@@ -1,7 +1,7 @@
 """A search as its folder describes it: settings, pictures, machine and plan. Its phases are in `level`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class SearchRun:
     table: str  # in the storage; that of a level has its name too
     plan: Plan
     console: Console | None
+    unit_seconds: dict[tuple[Architecture, str], float] = field(default_factory=dict)  # by space and kind of phase
 
     @classmethod
     def load(

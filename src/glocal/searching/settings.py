@@ -165,7 +165,8 @@ class SearchSettings(BaseModel):
         if not self.has_supernet:
             full = self.finalist_epochs or epochs
             total = None if self.budget_s else math.ceil(self.full_trainings * full)
-            return tuple(Phase(f"{level}/race", "epochs", 1, total) for level in self.level_names())
+            least = 2 * (self.finalist_epochs or 1)  # two networks: with fewer, nothing is compared
+            return tuple(Phase(f"{level}/race", "epochs", 1, total, least) for level in self.level_names())
         return tuple(
             Phase(f"{level}/{kind}", UNITS[kind], SHARES[kind], wanted[kind])
             for level in self.level_names()

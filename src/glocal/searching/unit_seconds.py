@@ -1,7 +1,6 @@
 """What a unit of each phase of a search takes on this machine, measured on a few networks of its space."""
 
 import math
-from functools import cache, partial
 
 from glocal.design import Architecture, decide
 from glocal.searching.search_run import SearchRun
@@ -15,10 +14,16 @@ MONITORED_ON = 1000  # held-out pictures
 
 
 def unit_seconds(search_run: SearchRun, space: Architecture) -> UnitSeconds:
-    """Seconds of a unit of a phase such as "details/supernet". Each kind of phase is measured once, so that all levels are taken
-    to be like this space."""
-    measured = cache(partial(_measure, search_run, space))
-    return lambda phase: measured(phase.rpartition("/")[2])
+    """Seconds of a unit of a phase such as "details/supernet". Each kind of phase is measured once a session and space, so that
+    all levels are taken to be like this space, and what the quote has measured is not measured again."""
+
+    def seconds(phase: str) -> float:
+        kind = phase.rpartition("/")[2]
+        if (space, kind) not in search_run.unit_seconds:
+            search_run.unit_seconds[space, kind] = _measure(search_run, space, kind)
+        return search_run.unit_seconds[space, kind]
+
+    return seconds
 
 
 def _measure(search_run: SearchRun, space: Architecture, kind: str) -> float:

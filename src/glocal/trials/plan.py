@@ -27,13 +27,14 @@ class Phase:
     name: such as "details/supernet".
     unit: what it is counted in, as a plural: "epochs".
     share: of the budget, in parts; only its ratio to the other phases' shares counts.
-    wanted: how many units; None for as many as fit into the budget.
+    wanted: how many units; None for as many as fit into the budget, and at least `least`.
     """
 
     name: str
     unit: str
     share: float
     wanted: int | None = None
+    least: int = 1
 
 
 @dataclass
@@ -67,7 +68,7 @@ class Plan:
     def _units(self, phase: Phase, unit_seconds: UnitSeconds, *, spent: Mapping[str, float]) -> int:
         if phase.wanted is not None:
             return phase.wanted
-        return max(1, int(self.seconds_for(phase.name, spent) / unit_seconds(phase.name)))
+        return max(phase.least, int(self.seconds_for(phase.name, spent) / unit_seconds(phase.name)))
 
     def seconds_for(self, name: str, spent: Mapping[str, float]) -> float:
         """The part that a phase has of what is left of the budget, with it and all phases after it still to come."""

@@ -130,7 +130,7 @@ def _resume(
 
 
 def _print_result(run: "Run", console: Console, *, page: Path | None) -> None:
-    console.print(f"\n[bold]best epoch {run.epoch + 1}[/bold]: {run.val}", highlight=False)
+    console.print(f"\n[bold]best epoch {run.epoch + 1}[/bold]: {run.val}", highlight=False, soft_wrap=True)
     console.print(run.comparison, highlight=False, soft_wrap=True, markup=False)
     console.print("\nnext:", style="bold")
     for line in run.next_commands:
