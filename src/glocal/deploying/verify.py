@@ -50,6 +50,8 @@ class GreyLevels:
     largest: int
 
     def __str__(self) -> str:
+        if not self.largest:
+            return "no value of a pixel differs from Pillow's"
         return (
             f"{self.share:.2%} of the pixels' values differ from Pillow's, by at most {self.largest} of 255 grey levels"
         )
@@ -64,7 +66,8 @@ class Loss:
     n: int
 
     def __str__(self) -> str:
-        return f"it loses {100 * self.mean:.2f} points of accuracy, at most {100 * self.upper:.2f} (95 %, {self.n:,} pictures)"
+        changes = f"gains {-100 * self.mean:.2f}" if self.mean < 0 else f"loses {100 * self.mean:.2f}"
+        return f"it {changes} points of accuracy, and at worst loses {100 * self.upper:.2f} (95 %, {self.n:,} pictures)"
 
 
 def agreement(found_NK: np.ndarray, expected_NK: np.ndarray) -> Agreement:
