@@ -24,6 +24,7 @@ MODULES_OF_THE_PACKAGE = (
     "command_line",
     "intervals",
     "files",
+    "canvas",
     "html_page",
     "quantities",
     "settings",

@@ -232,3 +232,16 @@ def _spoil(data, rng):
         else:
             data[key] = rng.choice(VALUES)
         return
+
+
+def test_names_with_commas_are_found_in_a_list_of_names():
+    study = Study("s", "?", tuple(Arm(name, A) for name in ("a", "a, b", "b", "c, d")), baseline="a")
+    assert study.names_in("a, b, c, d, b") == ["a, b", "c, d", "b"]
+    assert study.names_in("b, a") == ["b", "a"]
+    assert study.names_in("a,nobody") == ["a", "nobody"]
+
+
+def test_arms_of_which_none_is_compared_are_refused():
+    arms = (Arm("a", A, baseline="a"), Arm("b", A, baseline="b"))
+    with pytest.raises(ComparisonError, match="none of the arms a, b is compared with another"):
+        Study("s", "?", arms, baseline="a").pairs()

@@ -134,11 +134,14 @@ def test_a_map_that_no_weight_changes_carries_the_warning(monkeypatch):
 
 def test_of_several_labels_each_class_has_a_probability_of_its_own():
     """Occlusion and the curves read the class alone: what raises another one changes nothing."""
-    subject = replace(subject_of(Finder(), (32, 32)), multi_label=True)
+    network = Finder()
+    with torch.no_grad():
+        network.filter.weight[1] = 0.5
+    subject = replace(subject_of(network, (32, 32)), multi_label=True)
     x = red_squares(1).pictures
     alone = subject.probabilities(x).detach()
     assert alone.sum() != pytest.approx(1)
-    assert torch.equal(alone, Finder()(x).sigmoid())
+    assert torch.equal(alone, network(x).sigmoid())
     (of_one,) = Explainer(subject).maps("occlusion", x, torch.tensor([0]))
     (of_share,) = Explainer(replace(subject, multi_label=False)).maps("occlusion", x, torch.tensor([0]))
     assert not torch.allclose(of_one, of_share)

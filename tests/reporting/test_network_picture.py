@@ -7,7 +7,7 @@ import matplotlib as mpl
 import pytest
 from PIL import Image
 
-from glocal.errors import SearchError
+from glocal.errors import RunError
 from glocal.families import architecture
 from glocal.reporting import draw_network
 from glocal.reporting.network_picture import A_LINE, network_svg
@@ -68,5 +68,5 @@ def test_a_form_that_is_not_written_is_named(tmp_path):
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(SearchError, match="cannot be written"):
+    with pytest.raises(RunError, match="could not be written"):
         draw_network(architecture("glit_tiny"), tmp_path / "file" / "it.png")

@@ -112,7 +112,7 @@ class _Timer:
         measured = partial(training_seconds, device=self.device, threads=self.threads, at_once=self.workers)
         looked = partial(evaluation_seconds, device=self.device, threads=self.threads, at_once=self.workers)
         validation_s = looked([arch], batch_size=BATCH) * len(data.val)
-        epoch_s = measured([arch], batch_size=batch) * n * recipe.repeats + validation_s
+        epoch_s = measured([arch], batch_size=batch, amp=recipe.amp) * n * recipe.repeats + validation_s
         return epoch_s, EVALUATIONS * validation_s + FILES_S
 
 

@@ -1,18 +1,14 @@
-"""Figures of a run, drawn from the files of its folder: curves, confusion, and its most confident mistakes.
+"""Figures of a run, drawn from the files of its folder: curves, confusion, and its most confident mistakes."""
 
-They are drawn without pyplot, and no setting of matplotlib that a caller made is changed.
-"""
-
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from io import BytesIO
 from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 
 import numpy as np
 
 from glocal.artifacts.run_folder import RunFolder
+from glocal.canvas import BLUE, GREY, VERMILLION, canvas, rendered
 from glocal.data import Split
 from glocal.errors import DataError
 from glocal.evaluation.predictions import Predictions
@@ -23,18 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which colour-blind people can tell apart.
-BLUE, VERMILLION, GREY = "#0072B2", "#D55E00", "#777777"
-# For class names in scripts that matplotlib's own font lacks: those of these fonts that are installed.
-FONTS = (
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "PingFang SC",
-    "Microsoft YaHei",
-    "WenQuanYi Zen Hei",
-    "Noto Sans",
-    "Arial",
-)
 MOST_CLASSES = 100  # most classes of a matrix that can be read
 PAIRS, MISTAKES = 30, 16
 
@@ -210,18 +194,6 @@ def _short(name: str) -> str:
 @contextmanager
 def _figure(run: RunFolder, name: str, *, width: float, height: float) -> "Iterator[Figure]":
     """An empty figure, with its size in inches, that is written to plots/NAME.png when the block ends."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-    from matplotlib.font_manager import fontManager
-
-    installed = {font.name for font in fontManager.ttflist}
-    with mpl.rc_context(), warnings.catch_warnings():
-        mpl.rcdefaults()
-        mpl.rcParams["font.family"] = ["DejaVu Sans", *(font for font in FONTS if font in installed)]
-        mpl.rcParams["text.parse_math"] = False  # a class may have two dollars in its name
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure = Figure(figsize=(width, height), dpi=110)
+    with canvas(width, height) as figure:
         yield figure
-        png = BytesIO()
-        figure.savefig(png, format="png")
-    write_whole(run.path / "plots" / f"{name}.png", png.getbuffer())
+        write_whole(run.path / "plots" / f"{name}.png", rendered(figure))

@@ -19,7 +19,7 @@ def table_of(result: PickResult) -> Table:
         column.justify = "right"
     for row in result.rows:
         table.add_row(*map(Text, _cells(row, front=row.name in result.front)), style=STYLES[row.stage])
-    table.caption = "* on the front: no other candidate is both faster and more accurate"
+    table.caption = "* on the front: no faster candidate came as near to the leader of its last comparison"
     table.caption_justify = "left"
     return table
 

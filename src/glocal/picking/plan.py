@@ -57,7 +57,12 @@ def measure_epochs(
     n, found = len(data.train), {}
     for each in candidates:
         step = training_seconds(
-            [each.architecture], batch_size=min(recipe.batch_size, n), device=device, threads=threads, at_once=workers
+            [each.architecture],
+            batch_size=min(recipe.batch_size, n),
+            amp=recipe.amp,
+            device=device,
+            threads=threads,
+            at_once=workers,
         )
         look = evaluation_seconds(
             [each.architecture], batch_size=min(BATCH, len(data.val)), device=device, threads=threads, at_once=workers

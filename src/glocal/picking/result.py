@@ -184,7 +184,8 @@ def _cell(value: Any) -> str:
 
 
 def front_of(rows: Sequence[CandidateRow]) -> tuple[str, ...]:
-    """The candidates that no other one beats in latency and in the difference to the leader, the fastest first."""
+    """The candidates that no other one beats in latency and in the difference to the leader of its last comparison, which may be
+    after fewer epochs; the fastest first."""
     points = [(r.footprint.p50_ms, -r.difference, r.name) for r in rows if r.footprint and r.difference is not None]
     found, best = [], float("inf")
     for _, behind, name in sorted(points):

@@ -10,10 +10,11 @@ from itertools import groupby
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from glocal.canvas import BLUE, GREEN, GREY, VERMILLION, canvas, rendered
 from glocal.design import Architecture, Grid, Part, Shape, Tokens, cost, parts
 from glocal.design.cost import part_cost
 from glocal.design.text import count
-from glocal.reporting.figures import BLUE, GREEN, GREY, VERMILLION, canvas, figure_at, rendered
+from glocal.reporting.figures import figure_at
 from glocal.reporting.locality import Locality, Strand, letters, locality
 
 if TYPE_CHECKING:

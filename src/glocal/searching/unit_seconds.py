@@ -40,8 +40,8 @@ def _measure(search_run: SearchRun, space: Architecture, kind: str) -> float:
     if kind == "candidates":
         return (val + calibration) * forward_s / at_once
     threads = search_run.threads if kind == "supernet" else search_run.finalist_threads
-    batch_size = search_run.recipe.batch_size
-    step_s = training_seconds(archs, batch_size=batch_size, device=device, threads=threads, at_once=at_once)
+    batch_size, amp = search_run.recipe.batch_size, search_run.recipe.amp
+    step_s = training_seconds(archs, batch_size=batch_size, amp=amp, device=device, threads=threads, at_once=at_once)
     if kind == "race":
         return (train * step_s + val * forward_s) / at_once
     if kind == "supernet":

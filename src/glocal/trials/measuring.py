@@ -9,19 +9,27 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch.nn import functional
 
+from glocal.machine.device import autocasts
 from glocal.machine.threads import threads as number_of_threads
 from glocal.net.timing.latency import wait_for
 from glocal.weights import AnyArchitecture, build_network
 
 
 def training_seconds(
-    archs: Sequence[AnyArchitecture], *, batch_size: int, device: torch.device, threads: int, at_once: int = 1
+    archs: Sequence[AnyArchitecture],
+    *,
+    batch_size: int,
+    amp: str,
+    device: torch.device,
+    threads: int,
+    at_once: int = 1,
 ) -> float:
     """Seconds for one picture in training, the mean over the networks: forward, backward and step, batch by batch.
 
-    threads: of torch, for each network. at_once: networks that train at the same time, which slow each other where they share a
-    cache or memory.
+    amp: of the recipe, which computes in bfloat16 where that is faster. threads: of torch, for each network. at_once: networks
+    that train at the same time, which slow each other where they share a cache or memory.
     """
+    bf16 = autocasts(amp, device)
 
     def seconds(arch: AnyArchitecture) -> float:
         network = build_network(arch).to(device).train()
@@ -29,7 +37,9 @@ def training_seconds(
         x = torch.randn(batch_size, *arch.image, device=device)
 
         def step() -> None:
-            torch.autograd.backward(functional.log_softmax(network(x), 1).mean())
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                loss = functional.log_softmax(network(x), 1).mean()
+            torch.autograd.backward(loss)
             optimizer.step()
             optimizer.zero_grad()
 

@@ -18,11 +18,10 @@ from glocal.artifacts.run_folder import RunFolder
 from glocal.cli.app import load_verb
 from glocal.cli.runs.page import write_page, write_page_with_maps
 from glocal.errors import DataError, RunError
-from glocal.evaluation.calibration.errors import calibration
 from glocal.evaluation.predictions import Predictions
 from glocal.reporting.runs.figures import accuracy_svg, loss_svg, reliability_svg
 from glocal.reporting.runs.files import RunFiles
-from glocal.reporting.runs.page import calibration_error, reliability_bins, write_run_page
+from glocal.reporting.runs.page import write_run_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -177,17 +176,6 @@ def test_the_next_commands_name_the_run(page):
     for line in ("glocal val", "glocal predict", "glocal serve", "glocal train --config"):
         assert line in page.shown
     assert "--split test" not in page.shown
-
-
-def test_the_calibration_error_is_that_of_evaluation():
-    import torch
-
-    logits = torch.randn(500, 4, generator=torch.Generator().manual_seed(0)) * 2
-    labels = torch.randint(4, (500,), generator=torch.Generator().manual_seed(1))
-    p = logits.double().softmax(1)
-    found = Predictions(("a", "b", "c", "d"), ("",) * 500, labels.numpy(), p.argmax(1).numpy(), p.amax(1).numpy())
-    assert calibration_error(found) == pytest.approx(calibration(logits, labels).ece)
-    assert sum(each.n for each in reliability_bins(found)) == 500
 
 
 def test_a_run_that_has_just_started_has_a_page(mine):

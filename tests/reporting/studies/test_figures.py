@@ -1,6 +1,7 @@
 """The figures of a study, on values that real studies have seldom."""
 
-from glocal.reporting.studies.figures import Curve, curves_svg, round_ticks
+from glocal.reporting.numbers import round_ticks
+from glocal.reporting.studies.figures import Curve, curves_svg
 
 
 def test_curves_that_never_move_are_drawn():

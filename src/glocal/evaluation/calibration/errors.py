@@ -1,5 +1,6 @@
 """How far the probabilities of a network can be trusted: calibration errors, likelihood, and the bins of a reliability plot."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -84,7 +85,7 @@ def calibration(logits_BK: Tensor, labels: Tensor) -> Calibration:
     bins = equal_width_bins(confidence, outcome)
     return Calibration(
         n=len(confidence),
-        ece=float(sum(each.n * abs(each.accuracy - each.confidence) for each in bins) / len(confidence)),
+        ece=expected_error(bins),
         ece_by_chance=ece_by_chance(confidence),
         rms_debiased=rms_debiased(confidence, outcome),
         nll=nll,
@@ -108,6 +109,11 @@ def equal_width_bins(confidence: np.ndarray, outcome: np.ndarray) -> tuple[Bin, 
     return tuple(
         Bin(int(counts[i]), float(sums[i] / counts[i]), float(right[i] / counts[i])) for i in np.flatnonzero(counts)
     )
+
+
+def expected_error(bins: Sequence[Bin]) -> float:
+    """The ECE: mean |accuracy - confidence| of the bins, weighted by n (Guo et al. 2017)."""
+    return float(sum(each.n * abs(each.accuracy - each.confidence) for each in bins) / sum(each.n for each in bins))
 
 
 def ece_by_chance(confidence: np.ndarray) -> float:

@@ -1,10 +1,10 @@
 """The reliability plot: how often predictions of each probability come true, without and with the temperature."""
 
-from io import BytesIO
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glocal.canvas import BLUE, VERMILLION, canvas, rendered
 from glocal.evaluation.calibration.errors import BINS, Calibration
 from glocal.evaluation.calibration.temperature import CalibrationReport
 from glocal.files import write_whole
@@ -13,23 +13,15 @@ from glocal.intervals import count_interval
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BLUE, VERMILLION = "#0072B2", "#D55E00"  # Okabe and Ito's, told apart by the colour-blind
-
 
 def draw_reliability(report: CalibrationReport, path: Path, *, title: str) -> None:
     """Writes a PNG: the share that came true against the predicted probability, in bins of equal width with 95 % intervals, and
     below it how many probabilities fall into each bin. With a temperature a second column shows the same after it."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     columns = [("as the network gives them" if report.temperature != 1 else "", report.before)]
     if report.temperature != 1:
         how = ", cross-fitted" if report.cross_fitted else ""
         columns.append((f"with temperature {report.temperature:.3f}{how}", report.honest))
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams["text.parse_math"] = False  # a folder may have two dollars in its name
-        figure = Figure(figsize=(4.4 * len(columns) + 0.4, 6.2), dpi=110, layout="constrained")
+    with canvas(4.4 * len(columns) + 0.4, 6.2, layout="constrained") as figure:
         figure.suptitle(title, fontsize=10)
         grid = figure.subplots(2, len(columns), squeeze=False, sharex=True, sharey="row", height_ratios=(3, 1))
         for (name, found), (above, below) in zip(columns, grid.T, strict=True):
@@ -38,9 +30,7 @@ def draw_reliability(report: CalibrationReport, path: Path, *, title: str) -> No
         grid[0, 0].set_ylabel("share that came true, %")
         grid[1, 0].set_ylabel("predictions")
         grid[0, 0].legend(loc="upper left", fontsize=8, edgecolor="none")
-        png = BytesIO()
-        figure.savefig(png, format="png")
-    write_whole(path, png.getbuffer())
+        write_whole(path, rendered(figure))
 
 
 def _draw_bins(axes: "Axes", found: Calibration, *, name: str) -> None:

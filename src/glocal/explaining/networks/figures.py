@@ -1,11 +1,11 @@
-"""The figures of a network's locality, as PNG. matplotlib draws off screen, and the caller's settings stay as they are."""
+"""The figures of a network's locality, as PNG."""
 
 from collections.abc import Callable, Sequence
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from glocal.canvas import BLUE, GREY, canvas, rendered
 from glocal.explaining.networks.measures import HeadDistances, ReceptiveField
 from glocal.explaining.networks.weight_pictures import WeightPicture
 
@@ -22,8 +22,8 @@ def draw_distances(found: Sequence[HeadDistances], size: tuple[int, int]) -> byt
     def draw(figure: "Figure") -> None:
         axes = figure.add_subplot()
         for i, layer in enumerate(found):
-            axes.scatter([i + 1] * len(layer.pixels), layer.pixels, color="#0072B2", s=22, alpha=0.8, linewidths=0)
-        axes.plot(range(1, len(found) + 1), [layer.uniform for layer in found], color="#777777", ls="--", lw=1)
+            axes.scatter([i + 1] * len(layer.pixels), layer.pixels, color=BLUE, s=22, alpha=0.8, linewidths=0)
+        axes.plot(range(1, len(found) + 1), [layer.uniform for layer in found], color=GREY, ls="--", lw=1)
         axes.annotate(
             "equal everywhere", (len(found), found[-1].uniform), (0, 4), textcoords="offset points", ha="right"
         )
@@ -88,15 +88,6 @@ def _grid(
 
 def drawn(draw: "Callable[[Figure], None]", *, width: float, height: float) -> bytes:
     """A figure, so many inches wide and high, filled by `draw`, as the bytes of a PNG."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams["text.parse_math"] = False
-        mpl.rcParams["font.size"] = 9
-        figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
+    with canvas(width, height, font_size=9, layout="constrained") as figure:
         draw(figure)
-        file = BytesIO()
-        figure.savefig(file, format="png")
-    return file.getvalue()
+        return rendered(figure)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
 
-from glocal.reporting.studies.figures import FONT, WIDTH, round_ticks
+from glocal.reporting.numbers import round_ticks
+from glocal.reporting.studies.figures import FONT, WIDTH
 
 COLOURS = {"picked": "#009E73", "finalist": "#0072B2", "behind": "#D55E00", "forced": "#666666"}
 NAMES, END = 250, 560  # where the lanes begin and end, pixels

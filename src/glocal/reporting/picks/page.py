@@ -11,10 +11,9 @@ from glocal.design.text import count
 from glocal.errors import ComparisonError
 from glocal.files import read_json, read_yaml, write_whole
 from glocal.html_page import naming_damage, template
+from glocal.reporting.numbers import duration, percent, points
 from glocal.reporting.picks.figures import Lane, Point, front_svg, race_svg
-from glocal.reporting.searches.page_tables import clock
 from glocal.reporting.studies.figures import Curve, curves_svg
-from glocal.reporting.studies.page import percent, points
 
 Row = Mapping[str, Any]
 
@@ -78,7 +77,7 @@ def write_pick_page(folder: str | PathLike[str]) -> Path:
 
     pick = PickFolder.read(folder)
     file = Path(__file__).with_name("page.html.j2")
-    page = template(file, count=count, points=points, percent=percent, clock=clock)
+    page = template(file, count=count, points=points, percent=percent, duration=duration)
     with naming_damage("pick", folder):
         found, rows = pick.found, pick.rows
         text = page.render(

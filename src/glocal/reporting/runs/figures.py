@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
 
+from glocal.evaluation.calibration.errors import Bin
 from glocal.intervals import count_interval, wilson
+from glocal.reporting.numbers import round_ticks
 
 FONT = 'font-family="system-ui, DejaVu Sans, sans-serif" font-size="13"'
 LEFT, RIGHT, TOP, BELOW = 58, 16, 14, 42
@@ -74,7 +76,7 @@ def _epochs(
     if not values:
         return ""
     ends = [*values, *(end for pair in band for end in pair)]
-    ticks = _ticks(min(ends), max(ends))
+    ticks = round_ticks(min(ends), max(ends))
     axes, n = Axes(520, 300, ticks[0], ticks[-1]), max(len(line.values) for line in lines)
 
     def x(i: int) -> float:
@@ -107,14 +109,6 @@ def _epochs(
     return "".join([*parts, "</svg>"])
 
 
-class Bin(NamedTuple):
-    """Probabilities that are about the same: how many, their mean, and how many of them came true."""
-
-    n: int
-    confidence: float
-    right: int
-
-
 def reliability_svg(bins: Sequence[Bin]) -> str:
     """The share that came true, with its 95 % interval, against the predicted probability; on the diagonal both are the same."""
     if not bins:
@@ -126,7 +120,11 @@ def reliability_svg(bins: Sequence[Bin]) -> str:
     parts.append(f'<line class="diagonal" {corners}/>')
     most = max(each.n for each in bins)
     for each in bins:
-        x, (low, high), share = axes.x(each.confidence), count_interval(each.right, each.n), each.right / each.n
+        x, (low, high), share = (
+            axes.x(each.confidence),
+            count_interval(round(each.accuracy * each.n), each.n),
+            each.accuracy,
+        )
         ends = f'y1="{axes.y(100 * low):.1f}" y2="{axes.y(100 * high):.1f}"'
         parts.append(f'<line class="line blue" x1="{x:.1f}" x2="{x:.1f}" {ends}/>')
         size = 3 + 5 * math.sqrt(each.n / most)
@@ -140,12 +138,3 @@ def reliability_svg(bins: Sequence[Bin]) -> str:
     middle = f'x="{axes.x(0.5):.1f}" y="{axes.height - 6}" text-anchor="middle"'
     parts.append(f'<text class="tick" {middle}>predicted probability</text>')
     return "".join([*parts, "</svg>"])
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers from below `low` to above `high`, about six of them."""
-    raw = max(high - low, 1e-6) / 6
-    power = 10 ** math.floor(math.log10(raw))
-    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw)
-    first, last = math.floor(low / step), math.ceil(high / step)
-    return [round(i * step, 10) for i in range(first, max(last, first + 1) + 1)]

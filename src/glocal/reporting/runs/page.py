@@ -9,17 +9,18 @@ import numpy as np
 
 from glocal.command_line import command, quoted
 from glocal.errors import RunError
+from glocal.evaluation.calibration.errors import equal_width_bins, expected_error
 from glocal.evaluation.predictions import Predictions
 from glocal.files import write_whole
 from glocal.html_page import template
-from glocal.reporting.runs.figures import Bin, accuracy_svg, loss_svg, reliability_svg
+from glocal.reporting.numbers import percent
+from glocal.reporting.runs.figures import accuracy_svg, loss_svg, reliability_svg
 from glocal.reporting.runs.files import RunFiles
 from glocal.reporting.runs.mistakes import Explain, Pixels, mistakes
 
 CLASSES = 30  # in the table that is open at once; the others are behind a click
 MATRIX = 25  # classes of a confusion matrix that can be read as a table
 PAIRS = 30
-BINS = 15
 ENVIRONMENT = ("platform", "processor", "python", "threads", "processes", "git")
 
 
@@ -51,12 +52,13 @@ def _page(run: RunFiles, *, pixels: Pixels | None, explain: Explain | None, abou
     found, rows = run.predictions, run.metrics
     try:
         values = _values(run)
+        bins = equal_width_bins(found.confidence, found.truth == found.predicted) if found else ()
         return page.render(
             **values,
             loss=Markup(loss_svg([row["train_loss"] for row in rows], [row["val_loss"] for row in rows])),
             accuracy=Markup(accuracy_svg([row["val_top1"] for row in rows], values["n"])),
-            reliability=Markup(reliability_svg(reliability_bins(found))) if found else "",
-            ece=calibration_error(found) if found else None,
+            reliability=Markup(reliability_svg(bins)),
+            ece=expected_error(bins) if bins else None,
             matrix=_matrix(found) if found and len(found.classes) <= MATRIX else None,
             pairs=_pairs(found) if found and len(found.classes) > MATRIX else [],
             mistakes=mistakes(found, pixels=pixels, explain=explain) if found else [],
@@ -66,11 +68,6 @@ def _page(run: RunFiles, *, pixels: Pixels | None, explain: Explain | None, abou
         )
     except (jinja2.UndefinedError, LookupError, TypeError, ValueError) as error:
         raise RunError(f"{run.folder.path}: a file of the run is not as it was written: {error!r}") from None
-
-
-def percent(fraction: float | None, digits: int = 1) -> str:
-    """A fraction as a percentage; a dash for None."""
-    return "–" if fraction is None else f"{fraction:.{digits}%}"
 
 
 def _values(run: RunFiles) -> dict[str, Any]:
@@ -119,23 +116,6 @@ def _next_commands(path: Path, sizes: dict[str, int], *, finished: bool) -> list
         ),
         ("all curves", f"tensorboard --logdir {quoted(str(path))}"),
     ]
-
-
-def reliability_bins(found: Predictions) -> list[Bin]:
-    """Fifteen bins of equal width of the probability of the predicted class, without the empty ones."""
-    number = np.clip(np.ceil(found.confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    right = found.truth == found.predicted
-    return [
-        Bin(int(inside.sum()), float(found.confidence[inside].mean()), int(right[inside].sum()))
-        for i in range(BINS)
-        if (inside := number == i).any()
-    ]
-
-
-def calibration_error(found: Predictions) -> float:
-    """The expected calibration error (Guo et al. 2017): mean distance from the diagonal, weighted by the pictures of a bin."""
-    bins = reliability_bins(found)
-    return sum(abs(each.n * each.confidence - each.right) for each in bins) / sum(each.n for each in bins)
 
 
 def _matrix(found: Predictions) -> list[tuple[str, int, list[tuple[int, float]]]]:

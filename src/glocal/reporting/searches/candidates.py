@@ -5,17 +5,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glocal.canvas import BLUE, GREY, VERMILLION, canvas, rendered
 from glocal.errors import SearchError
-from glocal.reporting.figures import (
-    BLUE,
-    GREY,
-    VERMILLION,
-    canvas,
-    cost_named,
-    figure_at,
-    rendered,
-    with_unit,
-)
+from glocal.reporting.figures import cost_named, figure_at, with_unit
 from glocal.reporting.searches.folder import SearchFolder
 from glocal.reporting.searches.level_folder import Finalist, LevelFolder, Row, pareto
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from glocal.canvas import BLUE, GREY, ORANGE, VERMILLION
 from glocal.intervals import wilson
-from glocal.reporting.figures import BLUE, GREY, ORANGE, VERMILLION, Cost, cost_named, with_unit
+from glocal.reporting.figures import Cost, cost_named, with_unit
 from glocal.reporting.searches.candidates import Limit, rows_with_cost
 from glocal.reporting.searches.level_folder import Finalist, LevelFolder, Row, pareto
 

@@ -19,6 +19,7 @@ from glocal.intervals import wilson
 from glocal.reporting.figures import cost_named, with_unit
 from glocal.reporting.locality import letters, locality
 from glocal.reporting.network_picture import network_svg
+from glocal.reporting.numbers import percent
 from glocal.reporting.picks.figures import Lane, race_svg
 from glocal.reporting.plain_files import read_text
 from glocal.reporting.searches.candidates import candidates_svg, front_svg
@@ -64,11 +65,6 @@ def _page(search: SearchFolder, axis: str) -> str:
         plots=Markup(json.dumps(plots).replace("<", "\\u003c")) if plots else "",
         plotly=Markup(get_plotlyjs().replace("</script", "<\\/script")) if plots else "",
     )
-
-
-def percent(fraction: float | None, digits: int = 2) -> str:
-    """A fraction as a percentage; a dash for None."""
-    return "–" if fraction is None else f"{fraction:.{digits}%}"
 
 
 def _level(level: LevelFolder, search: SearchFolder, axis: str, plots: dict[str, Plot]) -> dict[str, Any]:

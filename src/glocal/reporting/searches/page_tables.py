@@ -6,18 +6,11 @@ from typing import Any
 from glocal.command_line import command
 from glocal.passwords import without_passwords
 from glocal.reporting.figures import cost_named, with_unit
+from glocal.reporting.numbers import duration
 from glocal.reporting.searches.folder import SearchFolder
 
 MAX_CLASSES = 100  # classes whose names are listed
 SURROUNDINGS = ("recipe", "machine", "python", "versions", "platform", "processor", "threads", "git")
-
-
-def clock(seconds: float) -> str:
-    """Seconds as "47 s", "12 min" or "3 h 05 min"."""
-    minutes = round(seconds / 60)
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60:,} h {minutes % 60:02} min"
 
 
 def request_table(search: SearchFolder) -> dict[str, str]:
@@ -44,8 +37,8 @@ def surroundings_table(search: SearchFolder) -> dict[str, str]:
 def time_table(search: SearchFolder) -> list[tuple[str, str, str]]:
     """Each phase with its units and the time that it took, and the sum."""
     units, spent = search.decided, search.spent_s
-    rows = [(phase, f"{units[phase]:,.0f}" if phase in units else "", clock(s)) for phase, s in spent.items()]
-    return [*rows, ("all", "", clock(sum(spent.values())))] if rows else []
+    rows = [(phase, f"{units[phase]:,.0f}" if phase in units else "", duration(s)) for phase, s in spent.items()]
+    return [*rows, ("all", "", duration(sum(spent.values())))] if rows else []
 
 
 def next_commands(search: SearchFolder) -> list[tuple[str, str]]:
@@ -82,7 +75,7 @@ def _flat(values: Any, path: str = "") -> dict[str, str]:
         if isinstance(value, Mapping):
             rows |= _flat(value, name)
         elif isinstance(value, int | float) and str(key).endswith(("_s", "seconds")):
-            rows[name.removesuffix("_s").removesuffix("seconds").strip() or "time"] = clock(value)
+            rows[name.removesuffix("_s").removesuffix("seconds").strip() or "time"] = duration(value)
         elif value is not None:
             rows[name] = f"{value:,}" if type(value) is int else without_passwords(str(value))
     return rows

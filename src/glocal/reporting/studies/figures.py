@@ -1,9 +1,10 @@
 """Figures of a study as SVG: an interval for each comparison with the paper's difference beside it, and learning curves."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import NamedTuple
+
+from glocal.reporting.numbers import round_ticks
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666", "#8C510A", "#5E3C99", "#1B7837")
 KINDS = {"good": "#009E73", "bad": "#D55E00", "same": "#0072B2", "open": "#666666"}
@@ -103,13 +104,3 @@ def curves_svg(curves: Sequence[Curve]) -> str:
         parts.append(f'<path d="M{key},{y - 4}h20" stroke="{colour}" stroke-width="3"{dash}/>')
         parts.append(f'<text x="{WIDTH - right + 40}" y="{y}">{escape(_short(curve.name, 32))}</text>')
     return "".join([*parts, "</svg>"])
-
-
-def round_ticks(low: float, high: float) -> Iterator[float]:
-    """Round numbers from below `low` to above `high`, about six of them; at least two, also where both are the same."""
-    raw = max(high - low, 1e-6) / 6
-    power = 10 ** math.floor(math.log10(raw))
-    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw)
-    first, last = math.floor(low / step), math.ceil(high / step)
-    last = max(last, first + 1)
-    yield from (round(i * step, 10) for i in range(first, last + 1))

@@ -11,6 +11,7 @@ from glocal.design.text import count
 from glocal.errors import ComparisonError
 from glocal.files import read_json, read_yaml, write_whole
 from glocal.html_page import naming_damage, template
+from glocal.reporting.numbers import percent, points
 from glocal.reporting.studies.figures import Curve, Row, curves_svg, intervals_svg
 
 OUTCOMES = {"better": "good", "worse": "bad", "practically equal": "same"}
@@ -67,16 +68,6 @@ def write_study_page(folder: str | PathLike[str]) -> Path:
     path = study.path / "report.html"
     write_whole(path, text.encode(errors="replace"))
     return path
-
-
-def points(fraction: float | None) -> str:
-    """A difference of accuracies in points, with its sign; a dash for none."""
-    return "–" if fraction is None else f"{100 * fraction:+.2f}"
-
-
-def percent(fraction: float | None) -> str:
-    """An accuracy in percent; a dash for none."""
-    return "–" if fraction is None else f"{fraction:.2%}"
 
 
 def _arms(study: StudyFolder) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Protocol
 
 from torch import nn
 
@@ -14,8 +14,6 @@ from glocal.design.limits import Limits
 from glocal.design.space import Answers, canonical, questions
 from glocal.searching.supernet.supernet import Supernet
 from glocal.training.loop import TrainedPaths
-
-Schedule = Literal["uniform", "fair", "sandwich"]
 
 BIN_TRIES = 500  # samples, until a path is in the bin that was chosen (SPOS' code)
 SANDWICH_RANDOM = 2  # random paths beside the largest and the smallest, as in BigNAS and OFA
