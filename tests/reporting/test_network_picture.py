@@ -7,7 +7,7 @@ import matplotlib as mpl
 import pytest
 from PIL import Image
 
-from glocal.errors import RunError
+from glocal.errors import RunError, SearchError
 from glocal.families import architecture
 from glocal.reporting import draw_network
 from glocal.reporting.network_picture import A_LINE, network_svg
