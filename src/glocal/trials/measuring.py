@@ -14,6 +14,8 @@ from glocal.machine.threads import threads as number_of_threads
 from glocal.net.timing.latency import wait_for
 from glocal.weights import AnyArchitecture, build_network
 
+_CALLS, _ENOUGH_S = 3, 1.0
+
 
 def training_seconds(
     archs: Sequence[AnyArchitecture],
@@ -69,11 +71,16 @@ def _mean(
 
 
 def _median_seconds(call: Callable[[], object], device: torch.device) -> float:
-    """Of three calls, after one that is not timed."""
-    times = []
-    for _ in range(4):
+    """Of three calls, or as many as fill a second, after one that is not timed."""
+
+    def seconds() -> float:
         started = time.perf_counter()
         call()
         wait_for(device)
-        times.append(time.perf_counter() - started)
-    return statistics.median(times[1:])
+        return time.perf_counter() - started
+
+    seconds()
+    times = [seconds()]
+    while len(times) < _CALLS and sum(times) < _ENOUGH_S:
+        times.append(seconds())
+    return statistics.median(times)
