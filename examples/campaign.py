@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,14 +13,16 @@ from torch import nn
 M = TypeVar("M", bound=nn.Module)
 
 
-def arguments(description: str | None, *, seconds: float) -> argparse.Namespace:
-    """What a task is told on the command line."""
+def arguments(description: str | None, *, seconds: float, **choices: Sequence[str]) -> argparse.Namespace:
+    """What a task is told on the command line. choices: further options with their values, of which the first is usual."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="pictures, as scenes.py makes them, and weights/NAME.safetensors")
     parser.add_argument("--networks", default=",".join(NETWORKS), help="the first is the baseline; all by default")
     parser.add_argument("--starts", default="scratch,pretrained")
     parser.add_argument("--seconds", type=float, default=seconds, help="processor time of each training")
     parser.add_argument("--steps", type=int, help="in place of seconds")
+    for name, values in choices.items():
+        parser.add_argument(f"--{name}", choices=values, default=values[0])
     return parser.parse_args()
 
 

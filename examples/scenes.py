@@ -128,17 +128,19 @@ def run_lengths(mask: np.ndarray) -> list[int]:
     return np.diff(np.concatenate(([0], ends))).tolist()
 
 
-def mask_of(lengths: list[int], size: list[int]) -> np.ndarray:
+def mask_of(counts: list[int], size: list[int]) -> np.ndarray:
     """The inverse of `run_lengths`: bool of a size (h, w)."""
-    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(size, order="F")
+    return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(size, order="F")
 
 
 class Example(NamedTuple):
-    """A picture as read: uint8 (h, w, 3); boxes float32 (n, 4); labels int64 (n,); the class of each pixel, uint8 (h, w)."""
+    """A picture as read: uint8 (h, w, 3); boxes float32 (n, 4); labels int64 (n,); masks bool (n, h, w); the class of each pixel,
+    uint8 (h, w)."""
 
     picture: np.ndarray
     boxes: np.ndarray
     labels: np.ndarray
+    masks: np.ndarray
     pixel_classes: np.ndarray
 
 
@@ -156,7 +158,9 @@ def read(folder: Path, split: str) -> tuple[list[Example], list[str]]:
         picture, classes = (
             np.array(Image.open(folder / split / part / entry["file_name"])) for part in ("images", "masks")
         )
-        examples.append(Example(picture, boxes, np.array([each["category_id"] for each in mine], np.int64), classes))
+        labels = np.array([each["category_id"] for each in mine], np.int64)
+        masks = [mask_of(**each["segmentation"]) for each in mine]
+        examples.append(Example(picture, boxes, labels, np.array(masks, bool).reshape(-1, *classes.shape), classes))
     return examples, [each["name"] for each in found["categories"]]
 
 

@@ -1,9 +1,10 @@
-"""Trains a small head on each backbone's pyramid for the same processor time, and prints a table of mean intersection over union.
+"""Trains a head on each backbone's pyramid for the same processor time, and prints a table of mean intersection over union.
 
-    python examples/segment.py FOLDER     # after scenes.py and backbones.py, as detect.py
+    python examples/segment.py FOLDER [--head fpn | upernet]     # after scenes.py and backbones.py, as detect.py
 
-The head is that of Panoptic FPN (Kirillov et al. 2019) with one layer: the maps of the pyramid are enlarged to the finest, added,
-convolved and classified. Counts are kept as FOLDER/segment/NAME-START.npz.
+fpn: that of Panoptic FPN (Kirillov et al. 2019) with one layer: the maps of the pyramid are enlarged to the finest, added,
+convolved and classified. upernet: the decoder of segmentation_models_pytorch (Xiao et al. 2018), with a pyramid of its own.
+Counts are kept as FOLDER/HEAD/NAME-START.npz.
 """
 
 from collections.abc import Sequence
@@ -16,13 +17,14 @@ from campaign import arguments, runs
 from detect import BATCH
 from measures import MeanIoU, Trained, table
 from scenes import Example, read
+from segmentation_models_pytorch.decoders.upernet.decoder import UPerNetDecoder
 from segmentation_models_pytorch.metrics import get_stats
 from torch import Tensor, nn
 from torch.nn import functional
 
 
 class Segmenter(nn.Module):
-    """Scores of each class for each pixel."""
+    """Scores of each class for each pixel, from the sum of the pyramid's maps."""
 
     def __init__(self, backbone: Backbone, classes: int) -> None:
         super().__init__()
@@ -39,13 +41,32 @@ class Segmenter(nn.Module):
         return functional.interpolate(self.head(joined), x_BCHW.shape[2:], mode="bilinear")
 
 
+class UPerNet(nn.Module):
+    """The same from the network's own maps: pooled at several scales, and joined from the coarsest to the finest."""
+
+    def __init__(self, backbone: Backbone, classes: int) -> None:
+        super().__init__()
+        self.levels, widths = backbone.levels, list(backbone.levels.widths)
+        # It has no use for maps at strides 1 and 2, the first two of its list.
+        self.decoder = UPerNetDecoder([0, 0, *widths], encoder_depth=len(widths) + 1, decoder_channels=WIDTH)
+        self.head = nn.Conv2d(WIDTH, classes, 1)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Normalised pictures to scores (B, classes, H, W)."""
+        joined = self.decoder([x_BCHW, x_BCHW, *self.levels(x_BCHW)])
+        return functional.interpolate(self.head(joined), x_BCHW.shape[2:], mode="bilinear")
+
+
+HEADS = {"fpn": Segmenter, "upernet": UPerNet}
+
+
 def tensors(examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
     """Pictures uint8 BCHW, and the class of each pixel, int64 BHW."""
     pictures = torch.from_numpy(np.stack([each.picture for each in examples])).permute(0, 3, 1, 2)
     return pictures, torch.from_numpy(np.stack([each.pixel_classes for each in examples])).long()
 
 
-def segmentation(model: Segmenter, examples: Sequence[Example]) -> Update:
+def segmentation(model: nn.Module, examples: Sequence[Example]) -> Update:
     """The loss of a new batch, half of it mirrored."""
     pictures, classes = tensors(examples)
     # Without weights, the background, four fifths of the pixels, is all that so short a training learns.
@@ -61,7 +82,7 @@ def segmentation(model: Segmenter, examples: Sequence[Example]) -> Update:
 
 
 @torch.no_grad()
-def counts(model: Segmenter, examples: Sequence[Example], classes: int) -> dict[str, np.ndarray]:
+def counts(model: nn.Module, examples: Sequence[Example], classes: int) -> dict[str, np.ndarray]:
     """Pixels of each picture and class that are right, wrong (another class's, or the background's) and missed."""
     model.eval()
     pictures, truth = tensors(examples)
@@ -72,18 +93,18 @@ def counts(model: Segmenter, examples: Sequence[Example], classes: int) -> dict[
 
 def main() -> None:
     """Trains what is not there yet, and prints the table."""
-    options = arguments(__doc__, seconds=20.0)
+    options = arguments(__doc__, seconds=20.0, head=[*HEADS])
     (training, names), (held, _) = (read(options.folder, split) for split in ("train", "val"))
     classes, trained = len(names) + 1, []  # the background is one of them
 
-    def train(model: Segmenter, steps: int, file: Path) -> None:
+    def train(model: nn.Module, steps: int, file: Path) -> None:
         fit(model, segmentation(model, training), steps)
         np.savez_compressed(file, steps=steps, **counts(model, held, classes))
 
     for name, start, file in runs(
         options,
-        "segment",
-        build=lambda network: Segmenter(network, classes),
+        options.head,
+        build=lambda network: HEADS[options.head](network, classes),
         loss=lambda model: segmentation(model, training),
         train=train,
     ):

@@ -90,13 +90,19 @@ def test_from_pictures_to_tables(sources, tmp_path):
     names = list(NETWORKS)
     trained = run("backbones", sources / "cifar", tmp_path, "--steps", 2)
     assert [row.split(" | ")[0] for row in trained[2:]] == [f"| `{name}`" for name in names]
-    for script in ("detect", "segment"):
-        rows = run(script, tmp_path, "--steps", 2)
-        assert [row.split(" | ")[:3] for row in rows[2:]] == [
-            [f"| `{name}`", start, "2"] for start in ("scratch", "pretrained") for name in names
-        ]
-        kept = sorted((tmp_path / script).glob("*.npz"))
-        assert len(kept) == 2 * len(names)
-        before = [file.stat().st_mtime_ns for file in kept]
-        assert run(script, tmp_path, "--steps", 2) == rows, "what is there is not trained again"
-        assert [file.stat().st_mtime_ns for file in kept] == before
+    for script, option, tasks in (
+        ("detect", "--detector", ("faster_rcnn", "mask_rcnn", "retinanet")),
+        ("segment", "--head", ("fpn", "upernet")),
+    ):
+        for task in tasks:
+            chosen = names if task == tasks[0] else ["cct", "coatnet"]
+            words = (script, tmp_path, option, task, "--steps", 2, "--networks", ",".join(chosen))
+            rows = run(*words)
+            assert [row.split(" | ")[:3] for row in rows[2:]] == [
+                [f"| `{name}`", start, "2"] for start in ("scratch", "pretrained") for name in chosen
+            ]
+            kept = sorted((tmp_path / task).glob("*.npz"))
+            assert len(kept) == 2 * len(chosen)
+            before = [file.stat().st_mtime_ns for file in kept]
+            assert run(*words) == rows, "what is there is not trained again"
+            assert [file.stat().st_mtime_ns for file in kept] == before
