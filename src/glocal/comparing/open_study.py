@@ -20,12 +20,10 @@ from glocal.data import Data
 from glocal.data.checks.scan import Progress
 from glocal.errors import ComparisonError
 from glocal.files import name_of_source, read_as, write_yaml
-from glocal.machine.processes import Machine
-from glocal.runs.record import lasting
 from glocal.settings import merge
 from glocal.trials.clock import Clock
-from glocal.trials.place import FolderRecord, TrialPlace, table_name
-from glocal.trials.workers.pool import Engine
+from glocal.trials.open_folder import FolderRecord, OpenFolder, opened, write_record
+from glocal.trials.place import TrialPlace
 
 
 class StudyRecord(FolderRecord):
@@ -34,25 +32,14 @@ class StudyRecord(FolderRecord):
     settings: dict[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
-class OpenStudy:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OpenStudy(OpenFolder):
     """Everything that running a study needs. epochs: of every training, decided once."""
 
-    folder: Path
     study: Study
     settings: StudySettings
-    changes: Mapping[str, Any]  # of the recipe, over those of the study
-    data: Data
     first_data: Data | None
     arms: tuple[BuiltArm, ...]
-    machine: Machine
-    workers: int
-    threads: int  # of torch for each training; its number touches the last bits, the number of workers does not
-    engine: Engine
-    storage: str
-    table: str
-    console: Console | None
-    clock: Clock
     more_seeds: int | None = None  # with which a study that was started without a number of seeds goes on
 
     @classmethod
@@ -73,7 +60,7 @@ class OpenStudy:
         if not (path / "run.yaml").is_file() or not (path / "study.yaml").is_file():
             raise ComparisonError(f"{folder} is not the folder of a study: it has no study.yaml")
         about = read_as(StudyRecord, path / "run.yaml")
-        settings, place = merge(StudySettings(), about.settings), about.machine
+        settings = merge(StudySettings(), about.settings)
         study = load_study(path / "study.yaml")
         if seeds is not None:
             _check_more(seeds, study, settings)
@@ -81,19 +68,12 @@ class OpenStudy:
         if first_data is None and settings.pretrain_on is not None:
             first_data = reopened(settings.pretrain_on, path / "first_data.json", progress=progress)
         return cls(
-            folder=path,
+            **opened(about, path, workers=workers),
             study=study,
             settings=settings,
-            changes=about.recipe,
             data=data,
             first_data=first_data,
             arms=build_arms(study, data, scale=settings.scale, settings=about.recipe),
-            machine=Machine.start(place.device),
-            workers=workers or place.workers,
-            threads=place.threads,
-            engine=place.engine,
-            storage=place.storage or str(path / "trials.db"),
-            table=table_name(path, place.table),
             console=console,
             clock=Clock.read(path / "spent.json", settings.budget_s, started=started or time.monotonic()),
             more_seeds=seeds,
@@ -133,11 +113,6 @@ class OpenStudy:
             "threads": self.threads,
         }
 
-    def print(self, line: str = "") -> None:
-        """Prints a line, where there is a console."""
-        if self.console:
-            self.console.print(line, highlight=False, soft_wrap=True, markup=False)
-
 
 def _check_more(seeds: int, study: Study, settings: StudySettings) -> None:
     """ComparisonError where seeds cannot be added without more false verdicts than the study promises."""
@@ -158,23 +133,13 @@ def start_folder(
     settings: StudySettings,
     changes: Mapping[str, Any],
     place: TrialPlace,
-    environment: Mapping[str, Any],
 ) -> Path:
-    """Claims a folder and writes what the study is; run.yaml comes last, so that where it is, all is."""
+    """Claims a folder and writes what the study is."""
     name = place.name or f"{study.name}-{name_of_source(data.source)}"
     folder = RunFolder.claim((place.output or Path("runs/study")) / name).path
     write_yaml(folder / "study.yaml", dump_study(study))
     for file, each in (("data.json", data), ("first_data.json", first_data)):
         if each is not None:
             save_manifest(each.manifest(), folder / file)
-    write_yaml(
-        folder / "run.yaml",
-        {
-            **environment,
-            "data": {"source": lasting(data.source), "split_rule": data.split_rule, "fingerprint": data.fingerprint()},
-            "settings": settings.model_dump(mode="json"),
-            "recipe": dict(changes),
-            "machine": place.record().model_dump(),
-        },
-    )
+    write_record(folder, data, changes=changes, place=place, settings=settings)
     return folder

@@ -21,10 +21,8 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from glocal.artifacts.environment import environment
 from glocal.artifacts.holding import held
 from glocal.artifacts.run_folder import RunFolder
-from glocal.command_line import typed_command
 from glocal.comparing.arms import build_arms
 from glocal.comparing.open_study import OpenStudy, start_folder
 from glocal.comparing.quote import StudyQuote, fitting_epochs, measure, seeds_at_once
@@ -128,7 +126,6 @@ def study_request(
         settings=settings,
         changes=changes,
         place=place,
-        environment={"command": typed_command(), **environment()},
     )
     opened = OpenStudy.read(folder, data=data, first_data=first_data, started=started, console=console)
     return _run(opened, quote.of(opened.arms))

@@ -24,18 +24,16 @@ from glocal.artifacts.run_folder import RunFolder
 from glocal.data import Data
 from glocal.data.checks.scan import Progress
 from glocal.errors import ComparisonError
-from glocal.files import name_of_source, read_as, read_yaml, write_whole, write_yaml
-from glocal.machine.processes import Machine
+from glocal.files import name_of_source, read_as, read_yaml, write_whole
 from glocal.picking.candidates import Candidate, Refused, build_all, names_for, with_weights
 from glocal.picking.measuring.limits import within_counts
 from glocal.picking.recipe import shared_recipe
 from glocal.picking.settings import PickSettings
 from glocal.recipes.schema import Recipe
-from glocal.runs.record import lasting
 from glocal.settings import merge
 from glocal.trials.clock import Clock
-from glocal.trials.place import FolderRecord, TrialPlace, table_name
-from glocal.trials.workers.pool import Engine
+from glocal.trials.open_folder import FolderRecord, OpenFolder, opened, write_record
+from glocal.trials.place import TrialPlace
 
 T = TypeVar("T")
 END_S, END_SHARE = 3.0, 0.01  # of the budget: evaluating, writing and the page come after the last training
@@ -47,25 +45,14 @@ class PickRecord(FolderRecord):
     pick: dict[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
-class OpenPick:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OpenPick(OpenFolder):
     """Everything that running a pick needs. candidates: within the limits that are counted; the others are refused."""
 
-    folder: Path
     settings: PickSettings
-    changes: Mapping[str, Any]  # of the recipe
     recipe: Recipe
-    data: Data
     candidates: tuple[Candidate, ...]
     refused: tuple[Refused, ...]
-    machine: Machine
-    workers: int
-    threads: int
-    engine: Engine
-    storage: str
-    table: str
-    clock: Clock
-    console: Console | None
 
     @classmethod
     def read(
@@ -83,24 +70,17 @@ class OpenPick:
         if not (path / "run.yaml").is_file() or "pick" not in read_yaml(path / "run.yaml"):
             raise ComparisonError(f"{folder} is not the folder of a pick: it has no run.yaml with a section `pick`")
         about = read_as(PickRecord, path / "run.yaml")
-        settings, place = merge(PickSettings(), about.pick), about.machine
+        settings = merge(PickSettings(), about.pick)
         data = data or reopened(about.data.source, path / "data.json", progress=progress)
         recipe, candidates, refused = select(data, settings, about.recipe)
         end_s = END_S + END_SHARE * settings.budget_s
         return cls(
-            folder=path,
+            **opened(about, path, workers=workers),
             settings=settings,
-            changes=about.recipe,
             recipe=recipe,
             data=data,
             candidates=candidates,
             refused=refused,
-            machine=Machine.start(place.device),
-            workers=workers or place.workers,
-            threads=place.threads,
-            engine=place.engine,
-            storage=place.storage or str(path / "trials.db"),
-            table=table_name(path, place.table),
             clock=Clock.read(path / "spent.json", settings.budget_s, started=started, end_s=end_s),
             console=console,
         )
@@ -114,11 +94,6 @@ class OpenPick:
             "data": self.data.fingerprint(),
             "threads": self.threads,
         }
-
-    def print(self, line: str = "") -> None:
-        """Prints a line, where there is a console."""
-        if self.console:
-            self.console.print(line, highlight=False, soft_wrap=True, markup=False)
 
     def stored(self, name: str, kind: type[T]) -> T | None:
         """What an earlier session wrote to a file of the folder; None where it did not."""
@@ -167,17 +142,9 @@ def start_folder(
     settings: PickSettings,
     changes: Mapping[str, Any],
     place: TrialPlace,
-    environment: Mapping[str, Any],
 ) -> Path:
-    """Claims a folder and writes what the pick is; run.yaml comes last, so that where it is, all is."""
+    """Claims a folder and writes what the pick is."""
     folder = RunFolder.claim((place.output or Path("runs/pick")) / (place.name or name_of_source(data.source))).path
     save_manifest(data.manifest(), folder / "data.json")
-    about = {
-        **environment,
-        "data": {"source": lasting(data.source), "split_rule": data.split_rule, "fingerprint": data.fingerprint()},
-        "pick": settings.model_dump(mode="json"),
-        "recipe": dict(changes),
-        "machine": place.record().model_dump(),
-    }
-    write_yaml(folder / "run.yaml", about)
+    write_record(folder, data, changes=changes, place=place, pick=settings)
     return folder

@@ -8,10 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from glocal.artifacts.environment import environment
 from glocal.artifacts.holding import held
 from glocal.artifacts.run_folder import RunFolder
-from glocal.command_line import typed_command
 from glocal.comparing.testing import require_test
 from glocal.data import check
 from glocal.data.checks.scan import Progress
@@ -83,7 +81,6 @@ def pick_request(
         settings=settings,
         changes=changes,
         place=place,
-        environment={"command": typed_command(), **environment()},
     )
     return _run(OpenPick.read(folder, started=started, data=data, console=console), measure)
 

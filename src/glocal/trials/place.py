@@ -3,7 +3,7 @@
 import os
 import secrets
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
@@ -78,16 +78,3 @@ def table_name(folder: Path, mark: str) -> str:
     """The name of a folder's table in its storage. mark: of its record."""
     name = folder.resolve().name
     return f"{name}-{mark}" if mark else name
-
-
-class FolderRecord(BaseModel):
-    """What run.yaml says of the source of a pick or a study, the changes of its recipe, and its place."""
-
-    class Source(BaseModel):
-        """Where the pictures are."""
-
-        source: str
-
-    data: Source
-    recipe: dict[str, Any]
-    machine: PlaceRecord
