@@ -86,11 +86,11 @@ def test_more_trials_can_be_added_later_and_those_before_stay(where):
     assert [c.trial.key for c in iter(lambda: table.claim("me:1:1"), None)] == [t.key for t in TRIALS[2:]]
 
 
-def test_the_trials_of_a_worker_wait_again_when_they_are_released(where):
+def test_the_trials_of_a_worker_wait_again_when_they_are_put_back(where):
     table = started(where)
     mine, theirs = table.claim("me:1:1"), table.claim("other:1:1")
     assert [(h.number, h.worker) for h in table.held()] == [(mine.number, "me:1:1"), (theirs.number, "other:1:1")]
-    table.release("me:1:1")
+    table.put_back(mine.number)
     assert [h.worker for h in table.held()] == ["other:1:1"]
     taken = list(iter(lambda: table.claim("third:1:1").trial.key, TRIALS[0].key))
     assert taken == [t.key for t in TRIALS[2:]], "before the one that was put back"

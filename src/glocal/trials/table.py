@@ -301,12 +301,6 @@ class Table:
             self._storage.set_trial_user_attr(number, "worker", "")  # the next claim writes its worker a moment later
             self._storage.set_trial_state_values(number, TrialState.WAITING)
 
-    def release(self, worker: str) -> None:
-        """Puts back all trials that a worker holds."""
-        for held in self.held():
-            if held.worker == worker:
-                self.put_back(held.number)
-
     def _read(self, *states: Any) -> "list[FrozenTrial]":
         return self._storage.get_all_trials(self._study, deepcopy=False, states=states or None)
 

@@ -3,7 +3,7 @@
 docs/rank.md explains how to read the numbers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import comb
 from typing import Any, NamedTuple
@@ -76,12 +76,6 @@ class Rank:
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return asdict(self) | {name: x._asdict() for name, x in vars(self).items() if isinstance(x, Estimate)}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "Rank":
-        """The inverse of `to_json`."""
-        fields: dict[str, Any] = {name: Estimate(**x) if isinstance(x, dict) else x for name, x in values.items()}
-        return cls(**fields)
 
     def __str__(self) -> str:
         sentence = {
