@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from glocal.data import check
 from glocal.errors import ArchitectureError, ComparisonError, RecipeError
 from glocal.picking.candidates import (
     LARGE_NETWORKS,
@@ -15,6 +16,7 @@ from glocal.picking.candidates import (
 )
 from glocal.picking.measuring.footprints import measure_in
 from glocal.picking.measuring.limits import Footprint, within_counts, within_measured
+from glocal.picking.open_pick import select
 from glocal.picking.settings import PickSettings
 
 SMALL, LARGE = (32, 32), (300, 400)
@@ -90,13 +92,32 @@ def test_measured_limits_are_named_with_what_was_measured(two):
     footprints = {two[0].name: Footprint(3.0, 4.0, 100), two[1].name: Footprint(5.0, 6.0, 50)}
     kept, refused = within_measured(two, footprints, PickSettings(max_latency_ms=4, max_memory_bytes=200))
     assert kept == two[:1]
-    assert refused[0].reason == "5.00 ms a picture, over --max-latency 4ms"
+    assert refused[0].reason == "latency 5.00 ms, over --max-latency 4ms"
+
+
+def test_what_is_measured_keeps_a_distance_from_its_limit_and_what_is_counted_does_not(two):
+    """Measured again, a network may take some percent more."""
+    counted, measured = (
+        dict.fromkeys((each.name for each in two), Footprint(1.0, 2.0, 97, file)) for file in (None, 97)
+    )
+    assert within_measured(two, counted, PickSettings(max_memory_bytes=100))[0] == two
+    for limit in ({"max_memory_bytes": 100}, {"max_file_bytes": 100}, {"max_latency_ms": 1.03}):
+        kept, refused = within_measured(two, measured, PickSettings(form="onnx", **limit))
+        assert not kept
+        assert "within 5% of --max-" in refused[0].reason
+
+
+def test_a_file_has_a_limit_only_where_there_is_one(shades):
+    data = check(shades, val_fraction=0.25).require_data()
+    with pytest.raises(RecipeError, match="--max-file has no effect with --form pytorch"):
+        select(data, PickSettings(max_file_bytes=100), {})
 
 
 @pytest.mark.parametrize("form", ["pytorch", "onnx"])
 def test_every_candidate_is_measured(two, form):
     found = measure_in(form)(two, torch.device("cpu"))
     assert found.keys() == {each.name for each in two}
+    assert all((f.file_bytes is None) == (form == "pytorch") for f in found.values())
     assert all(
         0 < f.p50_ms <= f.p95_ms and f.memory_bytes > 4 * c.cost.params
         for f, c in zip(found.values(), two, strict=True)

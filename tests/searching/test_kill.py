@@ -22,7 +22,7 @@ SUPERNET = (
     "--space glit_cifar_12_2 --strategy supernet --supernet-epochs 4 --candidates 24 --finalists 2 --finalist-epochs 2 "
     "--workers 2 --set population=8 --set calibration=64"
 )
-RACE = "--space glit_cifar_12_2_distribution --levels one --finalists 3 --finalist-epochs 4 --drop-path 0"
+RACE = "--space glit_cifar_12_2_distribution --levels one --finalists 3 --finalist-epochs 4 --set drop_path=0"
 SEARCHES = {
     "supernet": (SUPERNET, ("distribution", "details")),
     "halving": (f"{RACE} --strategy halving --workers 2", ("one",)),

@@ -107,8 +107,8 @@ def speeds(
             threads=n,
             p50_ms=(timing := Timing.of(ms, batch_size)).p50_ms,
             p95_ms=timing.p95_ms,
-            file_bytes=_file_bytes(files[name]),
-            peak_memory_bytes=_peak_memory(files[name], batch.shape, threads=n) if memory else None,
+            file_bytes=file_bytes(files[name]),
+            peak_memory_bytes=peak_memory(files[name], batch.shape, threads=n) if memory else None,
         )
         for name, ms in taken.items()
     }
@@ -124,7 +124,7 @@ def exported_timing(path: Path, *, batch_size: int, threads: int | None = None, 
     return Timing.of(ms, batch_size)
 
 
-def _file_bytes(path: Path) -> int:
+def file_bytes(path: Path) -> int:
     """Bytes of a file and of the weights beside it."""
     beside = [path.with_suffix(".bin"), path.with_name(f"{path.name}.data")]
     return sum(each.stat().st_size for each in (path, *beside) if each.is_file())
@@ -134,8 +134,8 @@ def _file_bytes(path: Path) -> int:
 _MEMORY = """
 import json, sys
 import numpy as np
-path, shape, threads = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
-batch = np.zeros(shape, np.float32)
+path, shape, dtype, threads = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+batch = np.zeros(shape, dtype)
 def peak():
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
@@ -164,8 +164,10 @@ print(peak() - before)
 """
 
 
-def _peak_memory(path: Path, shape: tuple[int, ...], *, threads: int) -> int | None:
+def peak_memory(path: Path, shape: tuple[int, ...], *, threads: int, dtype: str = "float32") -> int | None:
+    """Bytes that loading a file and three passes of a batch add to the peak resident memory of a process with the runtime and
+    numpy in it; None where the operating system does not say."""
     if not sys.platform.startswith("linux"):
         return None
-    call = [sys.executable, "-c", _MEMORY, str(path), json.dumps(shape), str(threads)]
+    call = [sys.executable, "-c", _MEMORY, str(path), json.dumps(shape), dtype, str(threads)]
     return int(subprocess.run(call, check=True, capture_output=True, text=True).stdout)

@@ -23,7 +23,7 @@ from glocal.artifacts.manifests import reopened, save_manifest
 from glocal.artifacts.run_folder import RunFolder
 from glocal.data import Data
 from glocal.data.checks.scan import Progress
-from glocal.errors import ComparisonError
+from glocal.errors import ComparisonError, RecipeError
 from glocal.files import name_of_source, read_as, read_yaml, write_whole
 from glocal.picking.candidates import Candidate, Refused, build_all, names_for, with_weights
 from glocal.picking.measuring.limits import within_counts
@@ -115,6 +115,10 @@ def select(
     if data.multi_label:
         raise ComparisonError(
             f"{data.source}: a pick compares right and wrong, and these pictures may have several labels"
+        )
+    if settings.max_file_bytes is not None and settings.form == "pytorch":
+        raise RecipeError(
+            "--max-file has no effect with --form pytorch, which writes no file; give --form onnx or openvino"
         )
     recipe = shared_recipe(data.source, data.typical_size, name=settings.recipe, settings=changes)
     names = names_for(settings.candidates, data.typical_size)

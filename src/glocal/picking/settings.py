@@ -38,12 +38,20 @@ class PickSettings(BaseModel):
         Flag("Most latency of one picture, the median measured on this device: 20ms.", _LIMITS, "--max-latency"),
     ] = None
     form: Annotated[
-        DeployedForm, Flag("Form in which the latency is measured: pytorch, onnx or openvino.", _LIMITS)
+        DeployedForm, Flag("Form in which latency and memory are measured: pytorch, onnx or openvino.", _LIMITS)
     ] = "pytorch"
     max_params: Annotated[Amount | None, Flag("Most parameters: 5M.", _LIMITS)] = None
     max_macs: Annotated[Amount | None, Flag("Most multiply-adds: 0.3G, 1300M.", _LIMITS)] = None
     max_memory_bytes: Annotated[
-        Bytes | None, Flag("Most memory of weights and activations of one picture: 40MB.", _LIMITS, "--max-memory")
+        Bytes | None,
+        Flag(
+            "Most memory: weights and activations of one picture, or of an exported file what a process takes for it: 40MB.",
+            _LIMITS,
+            "--max-memory",
+        ),
+    ] = None
+    max_file_bytes: Annotated[
+        Bytes | None, Flag("Largest exported file, with --form onnx or openvino: 10MB.", _LIMITS, "--max-file")
     ] = None
 
     candidates: Annotated[

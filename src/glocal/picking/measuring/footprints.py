@@ -1,20 +1,26 @@
-"""What one picture takes on a device: latency measured in the form that will be deployed, memory counted."""
+"""What one picture takes on a device, measured in the form that will be deployed; in PyTorch the memory is counted."""
 
-import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from glocal.data import Preprocess
+from glocal.data.checks.scan import cores
+from glocal.deploying import forms
 from glocal.deploying.export import build
-from glocal.deploying.runtimes import Form
+from glocal.deploying.runtimes import Form, open_file, suffix_of
 from glocal.deploying.settings import ExportSettings
+from glocal.deploying.speed import file_bytes, peak_memory
 from glocal.design.memory import memory_bytes
 from glocal.errors import RecipeError
+from glocal.files import unique_name
 from glocal.net import Network
-from glocal.net.timing.latency import measure, measure_calls
+from glocal.net.timing.latency import Timing, measure, measure_calls
 from glocal.picking.candidates import Candidate
 from glocal.picking.measuring.limits import Footprint, Measure
 from glocal.picking.settings import DeployedForm
@@ -49,24 +55,37 @@ def _measure_exported(
             f"--form {form} is measured on the processor; give --device cpu, or --form pytorch for {device}"
         )
     found: dict[str, Footprint] = {}
-    for _, alike in _by_shape(candidates):
-        calls = {each.name: _exported_call(each, form) for each in alike}
-        taken = measure_calls(calls, device=device, rounds=ROUNDS, warmup=3, bf16=False)
-        for each in alike:
-            p50, p95 = statistics.median(taken[each.name]), statistics.quantiles(taken[each.name], n=20)[-1]
-            found[each.name] = Footprint(p50, p95, memory_bytes(each.architecture))
+    with TemporaryDirectory() as folder:
+        for _, alike in _by_shape(candidates):
+            files = {each.name: _write(each, form, Path(folder)) for each in alike}
+            calls = {
+                name: partial(open_file(file.path), np.zeros(file.batch, np.uint8)) for name, file in files.items()
+            }
+            taken = measure_calls(calls, device=device, rounds=ROUNDS, warmup=3, bf16=False)
+            for name, (path, batch) in files.items():
+                timing = Timing.of(taken[name], 1)
+                memory = peak_memory(path, batch, threads=cores(), dtype="uint8")
+                counted = memory_bytes(next(each.architecture for each in alike if each.name == name))
+                found[name] = Footprint(timing.p50_ms, timing.p95_ms, memory or counted, file_bytes(path))
     return found
 
 
-def _exported_call(candidate: Candidate, form: Form) -> Callable[[], object]:
-    """One picture through what `glocal export` would write, preparation included; its values do not change the time."""
+class _File(NamedTuple):
+    path: Path
+    batch: tuple[int, ...]  # the shape of one picture that it reads
+
+
+def _write(candidate: Candidate, form: Form, folder: Path) -> _File:
+    """The file that `glocal export` would write, preparation included; the values of its weights change neither time nor size."""
     image = candidate.architecture.image
     grey = (0.5,) * image.c
     preprocess = Preprocess((image.h, image.w), mean=grey, std=grey)
     model = Model(Network(candidate.architecture), (), preprocess.to_json())
-    exported = build(model, ExportSettings(to=form), resizes=form == "onnx").exported
-    picture = exported.resize(np.zeros((*preprocess.size, 3), np.uint8))
-    return partial(exported.run, picture[None])
+    draft = build(model, ExportSettings(to=form), resizes=form == "onnx")
+    path = folder / f"{unique_name(candidate.name)}{suffix_of(form)}"
+    forms.write(draft.model, path, draft.exported.about)
+    picture = draft.exported.resize(np.zeros((*preprocess.size, 3), np.uint8))
+    return _File(path, (1, *picture.shape))
 
 
 def _by_shape(candidates: Sequence[Candidate]) -> Iterator[tuple[Shape, list[Candidate]]]:
