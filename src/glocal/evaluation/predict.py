@@ -18,6 +18,7 @@ from glocal.data.checks.scan import cores
 from glocal.errors import DataError, RecipeError
 from glocal.evaluation.evaluate import find_run_weights, load_evaluated
 from glocal.evaluation.picture_paths import picture_paths, why_no_picture
+from glocal.evaluation.pictures import Labelled
 from glocal.machine.device import pick_device
 from glocal.weights import Model
 
@@ -125,27 +126,12 @@ class Predictor:
         return predictions_of(self, paths, threshold=threshold, batch_size=batch_size)
 
 
-class Classifier(Protocol):
+class Classifier(Labelled, Protocol):
     """A network that is ready to predict, whatever computes it: a `Predictor`, or an exported file."""
 
     @property
     def file(self) -> Path:
         """The file of its weights."""
-        ...
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the classes, in the order of the probabilities."""
-        ...
-
-    @property
-    def multi_label(self) -> bool:
-        """Whether a picture may have several labels."""
-        ...
-
-    @property
-    def temperature(self) -> float:
-        """What logits are divided by before they become probabilities."""
         ...
 
     def resize(self, picture: np.ndarray) -> np.ndarray:
