@@ -1,5 +1,6 @@
 """Pages of HTML from the templates that lie beside the code that fills them."""
 
+import csv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -20,7 +21,7 @@ def naming_damage(verb: str, folder: str | PathLike[str]) -> Iterator[None]:
 
     try:
         yield
-    except (AttributeError, LookupError, TypeError, ValueError, jinja2.TemplateError) as error:
+    except (AttributeError, LookupError, OSError, TypeError, ValueError, csv.Error, jinja2.TemplateError) as error:
         again = command(verb, options=[("--resume", Path(folder))])
         raise ComparisonError(f"{folder}: the results are damaged ({error!r}); write them again: {again}") from None
 

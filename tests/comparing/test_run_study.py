@@ -235,6 +235,21 @@ def test_studies_of_one_name_and_storage_share_no_trials(shades, tmp_path):
         assert facts(resume_study(found.folder)) == facts(found)
 
 
+def test_trials_of_another_study_are_refused(shades, tmp_path):
+    found = run(shades, tmp_path, KERNELS.with_arms(["k3", "k5"]), seeds=1)
+    text = (found.folder / "run.yaml").read_text()
+    (found.folder / "run.yaml").write_text(text.replace("scale: paper", "scale: tiny"))
+    with pytest.raises(glocal.errors.GlocalError, match="of other trials"):
+        resume_study(found.folder)
+
+
+def test_a_study_whose_table_of_trials_is_gone_has_no_page(done, tmp_path):
+    folder = shutil.copytree(done.folder, tmp_path / "copy")
+    (folder / "study.csv").unlink()
+    with pytest.raises(ComparisonError, match="the results are damaged"):
+        write_study_page(folder)
+
+
 def test_the_test_split_is_opened_once_however_often_a_study_is_resumed(shades, tmp_path):
     found = run(shades, tmp_path, KERNELS.with_arms(["k3", "k5"]), seeds=1, open_test=True)
     again = resume_study(found.folder)

@@ -87,7 +87,7 @@ def _of_onnx(path: Path) -> dict[str, str]:
     require("a file of ONNX", "export", "onnxruntime")
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()  # this session computes nothing, so nothing is optimised for it
+    options = onnxruntime.SessionOptions()  # without optimisations, which take longest: nothing is computed
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     # ONNX Runtime's own errors derive from Exception, each from none of the others.
     try:

@@ -18,6 +18,7 @@ from glocal.data.checks.scan import cores
 from glocal.deploying.exported import load_exported
 from glocal.deploying.programs.tracing import EXAMPLE, to_onnx, trace
 from glocal.deploying.runtimes import Run, open_file
+from glocal.errors import RunError
 from glocal.extras import require
 from glocal.net.timing.latency import Timing, measure_calls
 
@@ -170,4 +171,8 @@ def peak_memory(path: Path, shape: tuple[int, ...], *, threads: int, dtype: str 
     if not sys.platform.startswith("linux"):
         return None
     call = [sys.executable, "-c", _MEMORY, str(path), json.dumps(shape), dtype, str(threads)]
-    return int(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
+    try:
+        return int(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.strip().rpartition("\n")[2]
+        raise RunError(f"{path} could not be computed by a process of its own: {reason}") from None

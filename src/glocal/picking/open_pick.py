@@ -7,6 +7,7 @@ plan.json            the race and the finals as they were decided
 spent.json           the time that was spent of the budget
 trials.db            the table of trials, unless --storage names another place
 trials/NAME/seed-0/  a training run, and its predictions on the held-out pictures after each epoch
+test.json            accuracies on the test split, where it was opened; tests.csv counts the openings
 pick.json            the pick, the candidates, the verdicts; pick.csv has a row a candidate
 report.html          the whole on one page
 """

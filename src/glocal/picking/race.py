@@ -44,13 +44,12 @@ class Racing:
             return race(
                 self.plan.entrants, self._measure, rules=self.plan.rules, allowance_s=self._allowance, on_rung=keep
             )
+        except ComparisonError as error:
+            if not self.failures:
+                raise
+            name, why = next(iter(self.failures.items()))
+            raise ComparisonError(f"{error}; {name}: {why}") from None
         except TimeOverError:
-            if not rungs and self.failures:
-                name, why = next(iter(self.failures.items()))
-                raise ComparisonError(
-                    f"not one of {len(self.plan.entrants)} networks could be trained for {self.plan.rules.rungs[0]} epochs; "
-                    f"{name}: {why}"
-                ) from None
             if not rungs:
                 raise ComparisonError(
                     f"--budget {clock(self.opened.settings.budget_s)} ended before any network had its "
@@ -64,7 +63,7 @@ class Racing:
         self.opened.clock.save()
         finished = [part for part, trial in zip(parts, trials, strict=True) if is_finished(trial)]
         self._note(trials)
-        if not finished:
+        if not finished and not any(trial.result and trial.result["failure"] for trial in trials):
             raise TimeOverError
         return {part.candidate: read_epochs(self.opened.folder, part) for part in finished}
 

@@ -20,8 +20,8 @@ class _Spent(BaseModel):
 class Clock:
     """What is spent of a budget, infinite where there is none. A kill loses what came after the last `save`.
 
-    started: of this session, as time.monotonic() gives it. before_s: what earlier sessions spent. end_s: for what comes after
-    the last training.
+    started: when the command began, by time.monotonic(). before_s: what earlier ones spent. end_s: for what comes after the
+    last training.
     """
 
     path: Path

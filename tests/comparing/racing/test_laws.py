@@ -145,6 +145,37 @@ def test_a_race_ends_with_its_places_and_every_arm_has_a_last_standing(seed):
     assert {h.arm for h in heats if h.rung == 1} == set(found.rungs[0].survivors)
 
 
+@many
+@given(worlds, st.integers(0, 3))
+def test_where_all_that_went_on_withdraw_the_next_of_the_rung_before_takes_their_place(seed, more):
+    """`more`: how many of those that come next withdraw too."""
+    entrants, measured = world(seed)
+    rungs = []
+
+    def measure(heats):
+        if not rungs:
+            return measured
+        out = {s.arm for s in rungs[0].standings if s.exit is None} | {each.arm for each in order[:more]}
+        return {heat.arm: measured[heat.arm] for heat in heats if heat.arm not in out}
+
+    order = []
+
+    def keep(rung):
+        rungs.append(rung)
+        order.extend(s for s in rung.standings if s.exit and len(rungs) == 1)
+
+    rules = Rules(rungs=(1, 9), cost_aware=False)
+    if (
+        gone := sum(s.exit is not None for s in at_first_rung(entrants, measured, rules, allowance_s=0.0).standings)
+    ) > more:
+        found = race(entrants, measure, rules=rules, allowance_s=lambda rung: 0.0, on_rung=keep)
+        assert [s.arm for s in found.rungs[1].standings] == [order[more].arm]
+    else:
+        with pytest.raises(ComparisonError, match="no arm could be measured after 9 epochs"):
+            race(entrants, measure, rules=rules, allowance_s=lambda rung: 0.0, on_rung=keep)
+        assert gone <= more
+
+
 @pytest.mark.parametrize(
     ("horizon", "rungs"), [(1, (1,)), (2, (1,)), (3, (1,)), (9, (1, 3)), (12, (1, 4)), (27, (3, 9)), (30, (3, 10))]
 )

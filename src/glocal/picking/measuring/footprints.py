@@ -13,7 +13,7 @@ from glocal.data import Preprocess
 from glocal.data.checks.scan import cores
 from glocal.deploying import forms
 from glocal.deploying.export import build
-from glocal.deploying.runtimes import Form, open_file, suffix_of
+from glocal.deploying.runtimes import Form, Run, suffix_of
 from glocal.deploying.settings import ExportSettings
 from glocal.deploying.speed import file_bytes, peak_memory
 from glocal.design.memory import memory_bytes
@@ -58,21 +58,20 @@ def _measure_exported(
     with TemporaryDirectory() as folder:
         for _, alike in _by_shape(candidates):
             files = {each.name: _write(each, form, Path(folder)) for each in alike}
-            calls = {
-                name: partial(open_file(file.path), np.zeros(file.batch, np.uint8)) for name, file in files.items()
-            }
+            calls = {name: partial(file.run, file.batch) for name, file in files.items()}
             taken = measure_calls(calls, device=device, rounds=ROUNDS, warmup=3, bf16=False)
-            for name, (path, batch) in files.items():
-                timing = Timing.of(taken[name], 1)
-                memory = peak_memory(path, batch, threads=cores(), dtype="uint8")
-                counted = memory_bytes(next(each.architecture for each in alike if each.name == name))
-                found[name] = Footprint(timing.p50_ms, timing.p95_ms, memory or counted, file_bytes(path))
+            for each in alike:
+                file, timing = files[each.name], Timing.of(taken[each.name], 1)
+                memory = peak_memory(file.path, file.batch.shape, threads=cores(), dtype="uint8")
+                memory = memory or memory_bytes(each.architecture)  # not every system says what a process takes
+                found[each.name] = Footprint(timing.p50_ms, timing.p95_ms, memory, file_bytes(file.path))
     return found
 
 
 class _File(NamedTuple):
     path: Path
-    batch: tuple[int, ...]  # the shape of one picture that it reads
+    run: Run
+    batch: np.ndarray  # one picture as it reads it
 
 
 def _write(candidate: Candidate, form: Form, folder: Path) -> _File:
@@ -85,7 +84,7 @@ def _write(candidate: Candidate, form: Form, folder: Path) -> _File:
     path = folder / f"{unique_name(candidate.name)}{suffix_of(form)}"
     forms.write(draft.model, path, draft.exported.about)
     picture = draft.exported.resize(np.zeros((*preprocess.size, 3), np.uint8))
-    return _File(path, (1, *picture.shape))
+    return _File(path, draft.exported.run, picture[None])
 
 
 def _by_shape(candidates: Sequence[Candidate]) -> Iterator[tuple[Shape, list[Candidate]]]:
