@@ -86,7 +86,9 @@ def _candidates(figure: "Figure", level: LevelFolder, cost: str, limits: Limit) 
     axes.set_ylim(low, high + (high - low) / 8)  # space for the winner's name
     _finalists(axes, level, cost)
     _label(axes, cost, f"{level.accuracy_is}, %")
-    axes.set_title(f"{level.name}: {len(rows):,} candidates in {last + 1} generations", fontsize=10, loc="left")
+    axes.set_title(
+        f"{level.name}: {len(rows):,} candidates in {last + 1} generation{'s' * (last > 0)}", fontsize=10, loc="left"
+    )
     _legend(axes)
     bar = figure.colorbar(points, cax=figure.add_axes((0.905, 0.11, 0.018, 0.8)))
     bar.set_label("generation", fontsize=9)
@@ -169,7 +171,8 @@ def _spread(axes: "Axes", rows: Sequence[Row], generations: Sequence[int]) -> No
         best.append(max(high))
     axes.fill_between(generations, low, high, color=BLUE, alpha=0.15, lw=0, label="lowest to highest")
     axes.plot(generations, middle, color=BLUE, marker=".", label="median of the generation")
-    axes.plot(generations, best, color=VERMILLION, drawstyle="steps-post", label="best so far")
+    axes.plot(generations, best, color=VERMILLION, marker=".", drawstyle="steps-post", label="best so far")
+    axes.set_xlim(generations[0] - 0.5, generations[-1] + 0.5)
     axes.set_xlabel("generation", fontsize=9)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _plain(axes)
