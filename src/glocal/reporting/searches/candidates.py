@@ -92,7 +92,7 @@ def _candidates(figure: "Figure", level: LevelFolder, cost: str, limits: Limit) 
     _legend(axes)
     bar = figure.colorbar(points, cax=figure.add_axes((0.905, 0.11, 0.018, 0.8)))
     bar.set_label("generation", fontsize=9)
-    bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _limits(axes: "Axes", cost: str, limits: Limit) -> None:
@@ -172,9 +172,9 @@ def _spread(axes: "Axes", rows: Sequence[Row], generations: Sequence[int]) -> No
     axes.fill_between(generations, low, high, color=BLUE, alpha=0.15, lw=0, label="lowest to highest")
     axes.plot(generations, middle, color=BLUE, marker=".", label="median of the generation")
     axes.plot(generations, best, color=VERMILLION, marker=".", drawstyle="steps-post", label="best so far")
-    axes.set_xlim(generations[0] - 0.5, generations[-1] + 0.5)
     axes.set_xlabel("generation", fontsize=9)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlim(generations[0] - 0.5, generations[-1] + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     _plain(axes)
     axes.legend(loc="lower right", bbox_to_anchor=(1.02, 0.99), ncols=3, fontsize=7, edgecolor="none", columnspacing=1)
 
