@@ -5,6 +5,8 @@ Import it as `from climbing import ...`, from processes that tests start too.
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -13,6 +15,7 @@ from glocal.searching.candidates.candidate import Candidate
 from glocal.searching.racing.workbench import FolderBench
 from glocal.searching.strategies.strategy import Found, run, strategies
 from glocal.trials.coordinator import coordinate
+from glocal.trials.plan import Plan
 from glocal.trials.table import Table
 from glocal.trials.trial import Json, Trial
 from glocal.trials.workers.worker import Run
@@ -32,7 +35,7 @@ class MadeUp:
     def _run(self, settings: Json) -> Json:
         time.sleep(self.sleep_s * settings["epochs"])
         right = self.right(tuple(settings["answers"]), settings["epochs"])
-        return {"accuracy": float(right.mean()), "n": right.size}
+        return {"accuracy": float(right.mean()), "n": right.size, "epochs": settings["epochs"], "failure": ""}
 
     def right(self, answers: tuple[int, ...], epochs: int) -> np.ndarray:
         truth = np.random.default_rng(answers).uniform(0.4, 0.6)
@@ -48,8 +51,9 @@ def climbed(where: Any, *, workers: int = 1, sleep_s: float = 0.0) -> Found:
         Table.open(where, "race", identity={}, choices=choices, value="accuracy") as table,
         coordinate(task, table, workers=workers) as coordinator,
     ):
-        nothing = cast(Any, None)  # the search, its folder and space, which trainings would need
-        bench = FolderBench(nothing, nothing, nothing, candidates, cast(Any, task), coordinator)
+        nothing = cast(Any, None)  # the folder and space, which trainings would need
+        search = cast(Any, SimpleNamespace(plan=Plan(Path(), (), budget_s=None)))
+        bench = FolderBench(search, "race", nothing, nothing, candidates, cast(Any, task), coordinator)
         return run(strategies("macs")["asha"], bench, budget_s=BUDGET, horizon=HORIZON)
 
 

@@ -1,6 +1,7 @@
 """A budget is divided among the phases that are still to come; what was decided stays decided."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,7 +65,37 @@ def test_time_that_a_phase_took_too_long_is_taken_from_all_others(tmp_path):
     started = plan(tmp_path, 2000.0)
     assert started.decide("first/prepare", second) == 450
     started.spent_s["first/prepare"] = 1000.0  # not 450
-    assert started.decide("first/probe", second) == int(1000 * 3 / 31)
+    assert started.decide("second/prepare", second) == int(1000 * 9 / 20)
+
+
+def test_a_machine_that_is_slower_than_it_was_measured_has_fewer_units_left(tmp_path):
+    started = plan(tmp_path, 2000.0)
+    started.decide("first/prepare", second)
+    started.spent_s["first/prepare"] = 1000.0  # not 450
+    assert started.decide("first/probe", second) == int(1000 * 3 / 31 * 450 / 1000)
+
+
+def test_what_is_left_of_a_phase_is_counted_by_the_clock_and_kept_by_a_kill(tmp_path, monkeypatch):
+    clock = SimpleNamespace(time=lambda: 5000.0, monotonic=lambda: now)
+    monkeypatch.setattr("glocal.trials.plan.time", clock)
+    now, first = 100.0, plan(tmp_path, 2000.0)
+    whole_s = first.seconds_for("first/prepare", {})
+    with first.spending("first/prepare"):
+        assert first.ends_at == {"first/prepare": 5000.0 + whole_s}
+        now = 150.0
+        assert first.left_s("first/prepare") == whole_s - 50
+        first.save()
+        killed = plan(tmp_path, 2000.0)
+    assert killed.spent_s == {"first/prepare": 50.0}
+    now = 1000.0
+    with killed.spending("first/prepare"):
+        now = 1030.0
+        assert killed.left_s("first/prepare") == whole_s - 80
+
+
+def test_a_number_that_depended_on_the_time_stays(tmp_path):
+    assert plan(tmp_path, 2000.0).once("left", lambda: 3) == 3
+    assert plan(tmp_path, 2000.0).once("left", lambda: 2) == 3
 
 
 def test_what_was_decided_is_not_decided_again_after_a_kill(tmp_path):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from glocal.comparing.racing.decision import Exit, Measured, Rung
-from glocal.comparing.racing.race import Heat, Race, race
+from glocal.comparing.racing.race import Heat, Race, TimeOverError, race
 from glocal.errors import ComparisonError
 from glocal.monitoring.eta import clock
 from glocal.picking.open_pick import OpenPick
@@ -14,10 +14,6 @@ from glocal.trials.coordinator import Coordinator
 from glocal.trials.trial import Trial
 
 FILE = "plan.json"
-
-
-class TimeOverError(Exception):
-    """The budget ended before any training of a rung was finished."""
 
 
 @dataclass(eq=False)
@@ -34,15 +30,10 @@ class Racing:
 
     def run(self) -> Race:
         """The race as far as the time goes. ComparisonError where it ends before the first decision."""
-        rungs: list[Rung] = []
-
-        def keep(rung: Rung) -> None:
-            rungs.append(rung)
-            self._print(rung)
-
+        plan = self.plan
         try:
             return race(
-                self.plan.entrants, self._measure, rules=self.plan.rules, allowance_s=self._allowance, on_rung=keep
+                plan.entrants, self._measure, rules=plan.rules, allowance_s=self._allowance, on_rung=self._print
             )
         except ComparisonError as error:
             if not self.failures:
@@ -50,12 +41,10 @@ class Racing:
             name, why = next(iter(self.failures.items()))
             raise ComparisonError(f"{error}; {name}: {why}") from None
         except TimeOverError:
-            if not rungs:
-                raise ComparisonError(
-                    f"--budget {clock(self.opened.settings.budget_s)} ended before any network had its "
-                    f"{self.plan.rules.rungs[0]} epochs; give more time, or fewer --candidates"
-                ) from None
-            return Race(tuple(rungs))
+            raise ComparisonError(
+                f"--budget {clock(self.opened.settings.budget_s)} ended before any network had its {plan.rules.rungs[0]} "
+                "epochs; give more time, or fewer --candidates"
+            ) from None
 
     def _measure(self, heats: Sequence[Heat]) -> Measured:
         parts = [Part(heat.arm, 0, heat.epochs, self.plan.horizon) for heat in heats]

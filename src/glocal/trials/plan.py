@@ -1,7 +1,8 @@
 """How long many runs take: measured before they start, quoted, and limited by a budget. What was decided and spent is saved.
 
 A budget is divided among the phases that are still to come, whenever one of them starts, by what a unit of each was measured to
-take. So the time that one phase took too long is taken from all others in proportion, and the end comes on time.
+take, and by how much longer the phases before it took than that. So the time that one phase took too long is taken from all
+others in proportion, and the end comes on time.
 """
 
 import json
@@ -9,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 
 from glocal.errors import TrialError
@@ -39,28 +40,54 @@ class Phase:
 
 @dataclass
 class Plan:
-    """How many units each phase has, and the time that each took."""
+    """How many units each phase has, what else was decided by the time, and the time that each phase took.
+
+    ends_at: of `time.time`, when phases of a budget must end; a session that goes on with one moves its end.
+    """
 
     path: Path  # plan.json
     phases: Sequence[Phase]
     budget_s: float | None
     decided: dict[str, int] = field(default_factory=dict)
     spent_s: dict[str, float] = field(default_factory=dict)
+    ends_at: dict[str, float] = field(default_factory=dict)
+    _counted: float = 0.0  # of time.monotonic, up to which the phase that goes on is in spent_s
 
     @classmethod
     def read(cls, path: Path, phases: Sequence[Phase], *, budget_s: float | None) -> "Plan":
         """The plan as far as `path` has it. TrialError where that file is not whole."""
         if budget_s is None and (open_ended := [p.name for p in phases if p.wanted is None]):
             raise TrialError(f"without a budget, {', '.join(open_ended)} needs a number of units")
-        decided, spent_s = _read(path) if path.exists() else ({}, {})
-        return cls(path, phases, budget_s, decided, spent_s)
+        return cls(path, phases, budget_s, *(_read(path) if path.exists() else ()))
 
     def decide(self, name: str, unit_seconds: UnitSeconds) -> int:
         """How many units a phase has: as decided before, as wanted, or as many as fit."""
+
+        def fitting() -> int:
+            pace = self._pace(name.rpartition("/")[0], unit_seconds)
+            return self._units(self._phase(name), lambda phase: pace * unit_seconds(phase), spent=self.spent_s)
+
+        return self.once(name, fitting)
+
+    def _pace(self, part: str, unit_seconds: UnitSeconds) -> float:
+        """How much longer the phases of a part, such as "details", took so far than they were measured to take; 1 before any."""
+        ended = [name for name in self.decided if name in self.spent_s and name.rpartition("/")[0] == part]
+        quoted = sum(self.decided[name] * unit_seconds(name) for name in ended)
+        return sum(self.spent_s[name] for name in ended) / quoted if quoted else 1.0
+
+    def once(self, name: str, number: Callable[[], int]) -> int:
+        """A number above 0 that depends on the time: as an earlier session decided, or as it is now."""
         if name not in self.decided:
-            self.decided[name] = self._units(self._phase(name), unit_seconds, spent=self.spent_s)
-            self._write()
+            self.decided[name] = number()
+            self.save()
         return self.decided[name]
+
+    def left_s(self, name: str) -> float:
+        """What the phase that goes on has left of the budget; infinite without one."""
+        if self.budget_s is None:
+            return inf
+        self._count(name)
+        return self.seconds_for(name, self.spent_s) - self.spent_s[name]
 
     def _phase(self, name: str) -> Phase:
         return next(phase for phase in self.phases if phase.name == name)
@@ -102,17 +129,26 @@ class Plan:
     @contextmanager
     def spending(self, name: str, *, since: float | None = None) -> Iterator[None]:
         """Adds the time that passes inside to a phase, from `since` (of time.monotonic) on, to what it took before a stop."""
-        started, before = since or time.monotonic(), self.spent_s.get(name, 0.0)
+        self._counted = since or time.monotonic()
+        if self.budget_s is not None and any(phase.name == name for phase in self.phases):
+            self.ends_at[name] = time.time() + self.left_s(name)
+            self.save()
         try:
             yield
         finally:
-            self.spent_s[name] = before + time.monotonic() - started
-            self._write()
+            self._count(name)
+            self.save()
 
-    def _write(self) -> None:
+    def _count(self, name: str) -> None:
+        now = time.monotonic()
+        self.spent_s[name] = self.spent_s.get(name, 0.0) + now - self._counted
+        self._counted = now
+
+    def save(self) -> None:
+        """Writes plan.json. A kill loses the time after this."""
         with whole_file(self.path) as file:
-            plan = {"budget_s": self.budget_s, "decided": self.decided, "spent_s": self.spent_s}
-            file.write(json.dumps(plan, indent=1).encode())
+            names = ("budget_s", "decided", "spent_s", "ends_at")
+            file.write(json.dumps({name: getattr(self, name) for name in names}, indent=1).encode())
 
 
 @dataclass(frozen=True)
@@ -140,16 +176,19 @@ class Quote:
         return "\n".join([*lines, f"{'all':<44}{clock(self.seconds):>9}"])
 
 
-def _read(path: Path) -> tuple[dict[str, int], dict[str, float]]:
+def _read(path: Path) -> tuple[dict[str, int], dict[str, float], dict[str, float]]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         decided = {str(name): int(n) for name, n in found["decided"].items()}
-        spent_s = {str(name): float(s) for name, s in found["spent_s"].items()}
+        spent_s, ends_at = (
+            {str(name): float(s) for name, s in times.items()} for times in (found["spent_s"], found.get("ends_at", {}))
+        )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise _not_whole(path, f"{type(error).__name__}: {error}") from None
-    if not all(n > 0 for n in decided.values()) or not all(s >= 0 and isfinite(s) for s in spent_s.values()):
+    seconds = [*spent_s.values(), *ends_at.values()]
+    if not all(n > 0 for n in decided.values()) or not all(s >= 0 and isfinite(s) for s in seconds):
         raise _not_whole(path, "numbers of units must be above 0, and seconds finite and not negative")
-    return decided, spent_s
+    return decided, spent_s, ends_at
 
 
 def _not_whole(path: Path, reason: str) -> TrialError:

@@ -57,7 +57,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished run: its folder, and the scores of its best epoch on the validation pictures."""
+    """A run: its folder, and the scores of its best epoch on the validation pictures."""
 
     folder: Path
     val: Scores
@@ -131,7 +131,13 @@ def train_entry_to(
 def finished(folder: Path, recipe: Recipe) -> Trained | None:
     """The result of a run that has reached the end of its recipe; None for any other."""
     run = RunFolder(folder)
-    if len(run.metrics()) < recipe.total_epochs or not run.state.exists():
+    return so_far(folder) if len(run.metrics()) >= recipe.total_epochs and run.state.exists() else None
+
+
+def so_far(folder: Path) -> Trained | None:
+    """The result of a run as far as it is trained; None before the end of its first epoch."""
+    run = RunFolder(folder)
+    if not run.weights("best").exists():
         return None
     return Trained(folder, Scores.from_json(read_meta(run.weights("best"))["notes"]["val"]))
 

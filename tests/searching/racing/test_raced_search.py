@@ -1,20 +1,28 @@
 """Searches without a supernet on little: they end with a trained network, and spend no more than they may."""
 
 import csv
+import importlib
+import io
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from glocal.artifacts.run_folder import RunFolder
 from glocal.errors import GlocalError, RunError, SearchError
-from glocal.searching.racing import trial
+from glocal.machine import signals
+from glocal.searching.racing import level, trial
 from glocal.searching.racing.trial import as_trial
 from glocal.searching.search import resume, search
 from glocal.searching.search_run import origin_of
+from glocal.trials import plan
 from glocal.trials.table import Table
 from glocal.trials.training import train_entry_to
 from glocal.trials.workers.joining import join
+
+search_module = importlib.import_module("glocal.searching.search")
 
 LITTLE = {
     "space": "glit_cifar_12_2_distribution",
@@ -116,3 +124,60 @@ def test_a_machine_that_joins_by_the_storage_alone_trains_what_the_coordinator_w
         max(row["val_top1"] for row in RunFolder(level / "race" / finalist["answers"] / "run").metrics())
         == found.val.top1
     )
+
+
+class Clocked:
+    """A clock that moves as networks are trained, at `pace` seconds an epoch where one was planned for."""
+
+    def __init__(self, monkeypatch, pace):
+        self.now, self.pace = 1000.0, pace
+        at = SimpleNamespace(time=lambda: self.now, monotonic=lambda: self.now)
+        for module in (search_module, plan, trial, signals):
+            monkeypatch.setattr(module, "time", at)
+        for module in (level, search_module):
+            monkeypatch.setattr(module, "unit_seconds", lambda search, space: lambda phase: 1.0)
+        monkeypatch.setattr(trial, "train_entry_to", self._train)
+
+    def _train(self, entry, *, epochs, on_epoch, ends_at):
+        def slowly(epoch, scores):
+            on_epoch(epoch, scores)
+            self.now += self.pace
+
+        train_entry_to(entry, epochs=epochs, on_epoch=slowly, ends_at=ends_at)
+
+
+BUDGET_S = 12
+
+
+@pytest.mark.parametrize("strategy", ["halving", "asha", "proxy"])
+@pytest.mark.parametrize("pace", [1.0, 1.5, 2.0])
+def test_a_search_ends_with_its_budget_however_slow_the_machine_becomes(shades, tmp_path, monkeypatch, strategy, pace):
+    console = Console(file=io.StringIO(), width=200)
+    now = Clocked(monkeypatch, pace)
+    more = {"strategy": strategy, "proxy": "macs", "finalist_epochs": 3, "budget_s": BUDGET_S}
+    found = searched(shades, tmp_path, console=console, name="one", **more)
+    assert now.now - 1000 <= BUDGET_S + pace, "it stops at the next step"
+    said = console.file.getvalue()
+    slow = "the machine is slower" in said or "the budget ended after" in said
+    assert slow or pace == 1 or strategy == "asha", "ASHA starts fewer networks"
+    (finalist,) = rows(found.folder / "one" / "finalists.csv")
+    assert len(RunFolder(found.folder / "one" / finalist["run"]).metrics()) == 3
+    spent = now.now
+    assert resume(found.folder).to_json() == found.to_json()
+    assert now.now == spent
+
+
+def test_a_search_whose_budget_ends_before_a_full_training_gives_the_leader_so_far(shades, tmp_path, monkeypatch):
+    Clocked(monkeypatch, 6.0)
+    console = Console(file=io.StringIO(), width=200)
+    found = searched(shades, tmp_path, console=console, name="one", finalist_epochs=4, budget_s=BUDGET_S)
+    assert "no network was trained in full; the winner is" in console.file.getvalue()
+    (finalist,) = rows(found.folder / "one" / "finalists.csv")
+    assert 1 <= len(RunFolder(found.folder / "one" / finalist["run"]).metrics()) < 4
+    assert resume(found.folder).to_json() == found.to_json()
+
+
+def test_a_search_whose_budget_ends_before_its_first_comparison_says_so(shades, tmp_path, monkeypatch):
+    Clocked(monkeypatch, 100.0)
+    with pytest.raises(SearchError, match="--budget 0:12 ended before any network"):
+        searched(shades, tmp_path, name="one", finalist_epochs=6, budget_s=BUDGET_S)

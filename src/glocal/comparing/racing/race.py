@@ -18,9 +18,13 @@ class Heat(NamedTuple):
     rung: int
 
 
+class TimeOverError(Exception):
+    """The budget ended before any heat of a rung was measured."""
+
+
 Measure = Callable[[Sequence[Heat]], Measured]
 """Called once a rung. Gives what has been measured so far, the heats that it is called with included; an arm that is not in it
-withdraws, such as one whose training failed."""
+withdraws, such as one whose training failed. A TimeOverError ends the race with the rungs that it has."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ def race(
 
     allowance_s: what the rung of a number may take; it is asked before each rung but the first, after what came before is spent.
     on_rung: called with each rung when it is decided. Where all that went on withdraw, the next of the rung before takes their
-    place. ComparisonError for entrants of one name, or none, and where all withdraw.
+    place. ComparisonError for entrants of one name, or none, and where all withdraw; TimeOverError where the time ends before
+    the first decision.
     """
     names = [each.name for each in entrants]
     if not names or len(set(names)) < len(names):
@@ -60,14 +65,14 @@ def race(
         )
     racing, rungs = tuple(names), list[Rung]()
     for number in range(len(rules.rungs)):
-        epochs = rules.epochs(entrants, number)
+        heats = [Heat(name, epochs, number) for name, epochs in rules.epochs(entrants, number).items()]
         left = [each.arm for each in rungs[-1].standings if each.exit] if rungs else []
-        measured = measure([Heat(name, epochs[name], number) for name in racing])
-        racing = tuple(name for name in racing if name in measured)
-        while left and not racing:
-            name = left.pop(0)
-            measured = measure([Heat(name, epochs[name], number)])
-            racing = (name,) if name in measured else ()
+        try:
+            racing, measured = _measured(racing, heats, measure, left=left)
+        except TimeOverError:
+            if not rungs:
+                raise
+            break
         if not racing:
             raise ComparisonError(f"no arm could be measured after {rules.rungs[number]} epochs")
         last = number + 1 == len(rules.rungs)
@@ -76,3 +81,15 @@ def race(
         on_rung(rungs[-1])
         racing = rungs[-1].survivors
     return Race(tuple(rungs))
+
+
+def _measured(
+    racing: Sequence[str], heats: Sequence[Heat], measure: Measure, *, left: Sequence[str]
+) -> tuple[tuple[str, ...], Measured]:
+    """The arms that a rung has, with what has been measured: those that race or, where all withdraw, the first that `left`."""
+    by_name = {heat.arm: heat for heat in heats}
+    for names in (racing, *((name,) for name in left)):
+        measured = measure([by_name[name] for name in names])
+        if found := tuple(name for name in names if name in measured):
+            return found, measured
+    return (), measured

@@ -5,30 +5,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from glocal.comparing.racing.race import Race
+from glocal.comparing.racing.race import Race, TimeOverError
 from glocal.design import Architecture, decide, dump
 from glocal.design.space import size
 from glocal.design.text import count
 from glocal.errors import RecipeError, SearchError
 from glocal.files import write_whole, write_yaml
+from glocal.monitoring.eta import clock
 from glocal.searching.candidates.candidate import Candidate, format_answers
 from glocal.searching.candidates.candidate_table import write_csv
-from glocal.searching.candidates.methods import RandomSearch, Strategy
+from glocal.searching.candidates.methods import RandomSearch
+from glocal.searching.candidates.methods import Strategy as Proposals
 from glocal.searching.candidates.proposals import propose
 from glocal.searching.finalists import write_finalists
 from glocal.searching.level import Winner
 from glocal.searching.racing.trial import TrainNetworks
 from glocal.searching.racing.workbench import FolderBench
 from glocal.searching.search_run import SearchRun, origin_of
-from glocal.searching.strategies.strategy import Found, run, strategies
+from glocal.searching.strategies.strategy import Found, Strategy, run, rungs_of, strategies
 from glocal.searching.unit_seconds import unit_seconds
 from glocal.trials.coordinator import coordinate
 from glocal.trials.table import Table
-from glocal.trials.training import finished
+from glocal.trials.training import finished, so_far
 from glocal.trials.trial import Scalar
 
 CANDIDATES = 200
 """Networks that a proxy scores, unless the search says how many."""
+
+LATE = 4 / 3
+"""How much longer than planned a rung may take before the networks that it has not reached are left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +49,11 @@ class RacedLevel:
         """The level's folder."""
         return self.search.folder / self.name
 
+    @property
+    def phase(self) -> str:
+        """Of the plan."""
+        return f"{self.name}/race"
+
     def winner(self) -> Winner:
         """Runs the race from where it is; what was trained is not trained again."""
         search, settings = self.search, self.search.settings
@@ -54,13 +64,13 @@ class RacedLevel:
         settings.limits.check_feasible(self.space)
         write_yaml(self.path / "space.yaml", dump(self.space))
         search.echo(f"level {self.name}: {self.space.name}, {count(size(self.space))} networks")
-        epochs = search.plan.decide(f"{self.name}/race", unit_seconds(search, self.space))
+        epochs = search.plan.decide(self.phase, unit_seconds(search, self.space))
         horizon = settings.horizon(epochs, search.recipe.epochs)
         candidates = self._candidates(epochs)
         search.echo(
             f"  {settings.strategy}: {epochs:,} epochs for {len(candidates):,} candidates, {horizon} for a full training"
         )
-        with search.plan.spending(f"{self.name}/race"):
+        with search.plan.spending(self.phase):
             found = self._race(candidates, epochs=epochs, horizon=horizon)
         return self._finish(candidates, found)
 
@@ -68,7 +78,7 @@ class RacedLevel:
         settings = self.search.settings
         n = settings.candidates or (CANDIDATES if settings.strategy not in ("halving", "asha") else epochs)
         n = min(n, size(self.space))
-        strategy = Strategy(
+        strategy = Proposals(
             self.space, RandomSearch(n, n), settings.limits, self.search.pricer(self.space), settings.seed
         )
         return propose(strategy, generation=0, done=())
@@ -77,10 +87,24 @@ class RacedLevel:
     def task(self) -> TrainNetworks:
         """The task of the workers; the race must be planned."""
         search = self.search
-        horizon = search.settings.horizon(search.plan.decided[f"{self.name}/race"], search.recipe.epochs)
+        horizon = search.settings.horizon(search.plan.decided[self.phase], search.recipe.epochs)
         recipe = search.recipe.merged({"epochs": horizon, "cooldown_epochs": 0})
         folder = (self.path / "race").resolve()
-        return TrainNetworks(folder, self.space, recipe, search.data, search.machine, search.finalist_threads)
+        ends_at = self._ends_at(rungs_of(self._strategy, horizon))
+        return TrainNetworks(folder, self.space, recipe, search.data, search.machine, search.finalist_threads, ends_at)
+
+    @property
+    def _strategy(self) -> Strategy:
+        return strategies(self.search.settings.proxy)[self.search.settings.strategy]
+
+    def _ends_at(self, rungs: Sequence[int]) -> dict[int, float]:
+        """When the trainings of each rung must end, of `time.time`: at the end of its share of the race, and a third later."""
+        plan = self.search.plan
+        if self.phase not in plan.ends_at:
+            return {}
+        end, whole_s = plan.ends_at[self.phase], plan.seconds_for(self.phase, plan.spent_s)
+        shares = [(n + 1) / len(rungs) if self._strategy.barriers else 1.0 for n in range(len(rungs))]
+        return {rung: end - max(0.0, 1 - LATE * share) * whole_s for rung, share in zip(rungs, shares, strict=True)}
 
     def _race(self, candidates: Sequence[Candidate], *, epochs: int, horizon: int) -> Found:
         search, task = self.search, self.task
@@ -103,9 +127,14 @@ class RacedLevel:
             ) as table,
             coordinate(task, table, workers=search.workers, engine=search.engine) as coordinator,
         ):
-            bench = FolderBench(search, self.path, self.space, candidates, task, coordinator)
-            strategy = strategies(search.settings.proxy)[search.settings.strategy]
-            return run(strategy, bench, budget_s=epochs, horizon=horizon)
+            bench = FolderBench(search, self.phase, self.path, self.space, candidates, task, coordinator)
+            try:
+                return run(self._strategy, bench, budget_s=epochs, horizon=horizon)
+            except TimeOverError:
+                raise SearchError(
+                    f"--budget {clock(search.settings.budget_s or 0)} ended before any network was trained for as long as the "
+                    "first comparison needs; give more time"
+                ) from None
 
     def _finish(self, candidates: Sequence[Candidate], found: Found) -> Winner:
         """Writes what came of the race, and the finalists: the best that were trained in full."""
@@ -117,12 +146,15 @@ class RacedLevel:
                 self.path / "race.json", json.dumps([rung.to_json() for rung in found.race.rungs], indent=1).encode()
             )
         rows, task = [], self.task
-        for name in found.trained[: self.search.settings.finalists]:
+        if not found.trained:
+            self.search.echo(f"  no network was trained in full; the winner is {found.winner}, which leads so far")
+        for name in found.trained[: self.search.settings.finalists] or [found.winner]:
             answers = by_name[name].answers
-            trained = finished(task.entry(answers).folder, task.recipe)
+            folder = task.entry(answers).folder
+            trained = finished(folder, task.recipe) if found.trained else so_far(folder)
             if trained is None:
                 raise SearchError(
-                    f"{task.entry(answers).folder} is not whole any more, and was trained for the race: bring it back, or "
+                    f"{folder} is not whole any more, and was trained for the race: bring it back, or "
                     f"remove {self.path} and resume"
                 )
             arch = replace(decide(self.space, answers), name=f"{self.space.name}_{name}")

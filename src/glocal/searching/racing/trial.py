@@ -1,5 +1,6 @@
 """One trial of a race: a network is trained alone up to an epoch of its schedule, and its predictions are saved."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -7,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from glocal.artifacts.run_folder import RunFolder
 from glocal.comparing.trial import read_right, write_predictions
 from glocal.data import Data
 from glocal.design import Architecture, decide
 from glocal.design.space import Answers
-from glocal.errors import RunError
+from glocal.errors import RunError, Stopped
 from glocal.evaluation.scores import Scores
 from glocal.machine.processes import Machine
+from glocal.machine.signals import TIME_OVER
 from glocal.machine.threads import threads as number_of_threads
 from glocal.recipes.schema import Recipe
 from glocal.searching.candidates.candidate import format_answers
@@ -24,7 +27,10 @@ from glocal.trials.workers.worker import Run
 
 @dataclass(frozen=True, eq=False)
 class TrainNetworks:
-    """The task of a race's workers. `recipe` has the epochs of a full training; `folder` gets a folder for each network."""
+    """The task of a race's workers. `recipe` has the epochs of a full training; `folder` gets a folder for each network.
+
+    ends_at: of `time.time`, by the epochs of a rung; a training for it stops then, wherever it is. Empty without a budget.
+    """
 
     folder: Path
     space: Architecture
@@ -32,20 +38,32 @@ class TrainNetworks:
     data: Data
     machine: Machine
     threads: int  # of torch, for one network
+    ends_at: Mapping[int, float]
 
     def prepare(self) -> Run:
-        """A function from a network's answers and epochs to its accuracy after them, or to why its training failed."""
+        """A function from a network's answers and epochs to its accuracy after them, or to why it did not get there."""
         return self._run
 
     def _run(self, settings: Json) -> Json:
         answers, epochs = tuple(settings["answers"]), int(settings["epochs"])
-        entry, folder, n = self.entry(answers), self.folder / format_answers(answers), len(self.data.val)
-        try:
-            with number_of_threads(self.threads):
-                run = train_entry_to(entry, epochs=epochs, on_epoch=partial(_save_predictions, folder))
-        except RunError as error:  # it diverged, as it would again: the others go on
-            return {"accuracy": 0.0, "n": n, "failure": str(error)}
-        return {"accuracy": run.metrics()[epochs - 1]["val_top1"], "n": n, "failure": ""}
+        entry, folder, ends_at = self.entry(answers), self.folder / format_answers(answers), self.ends_at.get(epochs)
+        failure = ""
+        if ends_at is None or time.time() < ends_at:
+            try:
+                with number_of_threads(self.threads):
+                    train_entry_to(entry, epochs=epochs, on_epoch=partial(_save_predictions, folder), ends_at=ends_at)
+            except Stopped as stopped:
+                if stopped.number != TIME_OVER:
+                    raise
+            except RunError as error:  # it diverged, as it would again: the others go on
+                failure = str(error)
+        rows = RunFolder(entry.folder).metrics()[:epochs]
+        return {
+            "accuracy": rows[-1]["val_top1"] if rows and not failure else 0.0,
+            "n": len(self.data.val),
+            "epochs": len(rows),
+            "failure": failure,
+        }
 
     def entry(self, answers: Answers) -> Entry:
         """The full training of a network."""

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from pathlib import Path
 
 from glocal.comparing.racing.decision import Measured, Right
-from glocal.comparing.racing.race import Heat
+from glocal.comparing.racing.race import Heat, TimeOverError
 from glocal.data.batches.loader import Batch, Batches
 from glocal.design import Architecture, decide
 from glocal.errors import SearchError
@@ -24,10 +25,12 @@ from glocal.trials.trial import Trial
 
 @dataclass(eq=False)
 class FolderBench:
-    """Networks are trained in a folder. Time is counted in epochs of one network, as planned, and not by the clock: so a search
-    that is killed, or run by other workers, decides alike."""
+    """Networks are trained in a folder. Time is counted in epochs of one network, as planned, so that a search that is killed, or
+    run by other workers, decides alike. Where the clock of a budget leaves fewer epochs than were planned, the rest of the race
+    has these, and plan.json keeps how many they were."""
 
     search: SearchRun
+    phase: str  # of the plan
     folder: Path
     space: Architecture
     candidates: Sequence[Candidate]
@@ -35,7 +38,7 @@ class FolderBench:
     coordinator: Coordinator
     spent_s: float = 0.0  # in epochs
     _measured: dict[str, dict[int, Right]] = field(default_factory=dict)
-    _failed: set[str] = field(default_factory=set)  # networks whose training failed
+    _left: set[str] = field(default_factory=set)  # networks whose training failed, or was ended by the budget
 
     @cached_property
     def networks(self) -> Sequence[str]:
@@ -49,6 +52,20 @@ class FolderBench:
     def epoch_s(self, network: str) -> float:
         """One epoch."""
         return 1.0
+
+    def left_s(self, budget_s: float, *, rung: int) -> float:
+        """Epochs, as an earlier session found them too: as planned, or as many as the clock leaves at the pace so far."""
+        planned = budget_s - self.spent_s
+        name = f"{self.phase}/left before rung {rung}"
+        left = self.search.plan.once(name, lambda: max(1, int(self._clocked(planned))))
+        if left < int(planned):
+            self.search.echo(f"  the machine is slower than it was timed: {left:,} of {int(planned):,} epochs are left")
+        return left
+
+    def _clocked(self, planned: float) -> float:
+        plan = self.search.plan
+        left_s = plan.left_s(self.phase)
+        return min(planned, left_s / (plan.spent_s[self.phase] / self.spent_s)) if left_s < inf else planned
 
     def guide(self, name: str, *, budget_s: float) -> Mapping[str, float]:
         """The scores of a proxy, which are saved in NAME.json. Only "early_loss" has a cost: the others take a step or two."""
@@ -84,23 +101,32 @@ class FolderBench:
     def train(self, heats: Sequence[Heat], *, continued: bool) -> Measured:
         """Has the workers train what is missing."""
         assert continued, "trainings of a search continue from rung to rung"
-        for trial in self.coordinator.run([as_trial(self._by_name[heat.arm].answers, heat.epochs) for heat in heats]):
+        trials = self.coordinator.run([as_trial(self._by_name[heat.arm].answers, heat.epochs) for heat in heats])
+        for trial in trials:
             self._measure(trial)
-        return {name: known for name, known in self._measured.items() if name not in self._failed}
+        if not any(_reached(trial) or _failure_of(trial) for trial in trials):
+            raise TimeOverError
+        return {name: known for name, known in self._measured.items() if name not in self._left}
 
     def climb(self, asha: Asha) -> Measured:
         """Has the workers train what follows. The table says of each promotion which place of how many the network had."""
+        plan, planned = self.search.plan, asha.budget_s
+        assert planned is not None
 
         def following(trials: Sequence[Trial]) -> Trial | None:
             for trial in trials:
                 name, epochs = _network_of(trial)
                 asha.begin(name, asha.rungs.index(epochs))
-                if trial.result and trial.result.get("failure"):
+                if trial.result and not _reached(trial):
                     asha.fail(name)
                 elif trial.result:
                     asha.finish(name, asha.rungs.index(epochs), trial.result["accuracy"])
+            if (left_s := plan.left_s(self.phase)) < inf:
+                asha.shorten(planned, elapsed_s=plan.spent_s[self.phase], left_s=left_s)
             if (job := asha.next()) is None:
                 return None
+            if left_s < inf:
+                plan.save()
             name, rung = job
             place, of = asha.place(name, rung - 1) if rung else (0, 0)
             promoted = {"after": asha.rungs[rung - 1], "place": place, "of": of} if rung else None
@@ -113,14 +139,25 @@ class FolderBench:
     def _measure(self, trial: Trial) -> None:
         assert trial.result is not None
         name, epochs = _network_of(trial)
-        known = self._measured.setdefault(name, {})
-        self.spent_s += epochs - max(known, default=0)
-        if failure := trial.result.get("failure"):
-            if name not in self._failed:
-                self.search.echo(f"  {name} left the race, for its training failed: {failure}")
-            self._failed.add(name)
-            return
-        known[epochs] = self.task.right(self._by_name[name].answers, epochs)
+        known, trained = self._measured.setdefault(name, {}), int(trial.result["epochs"])
+        self.spent_s += trained - max(known, default=0)
+        if _reached(trial):
+            known[epochs] = self.task.right(self._by_name[name].answers, epochs)
+        elif name not in self._left:
+            self._left.add(name)
+            failure, ended = _failure_of(trial), f"the budget ended after {trained} of {epochs} epochs"
+            self.search.echo(f"  {name} left the race: {f'its training failed: {failure}' if failure else ended}")
+
+
+def _reached(trial: Trial) -> bool:
+    """Whether the network of a finished trial was trained to its epochs."""
+    assert trial.result is not None
+    return not _failure_of(trial) and int(trial.result["epochs"]) >= int(trial.settings["epochs"])
+
+
+def _failure_of(trial: Trial) -> str:
+    assert trial.result is not None
+    return str(trial.result["failure"])
 
 
 def _network_of(trial: Trial) -> tuple[str, int]:

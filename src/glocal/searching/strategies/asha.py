@@ -72,10 +72,11 @@ class Asha:
     @property
     def _has_rest(self) -> bool:
         """Whether there is a budget, and no accuracy is still to come that could change who deserves what is left of it."""
-        below = list(zip(self._begun, self._ranked, strict=True))[:-1]
-        return self.budget_s is not None and all(
-            begun <= self._failed.union(name for _, name in ranked) for begun, ranked in below
-        )
+        return self.budget_s is not None and all(rung == len(self.rungs) - 1 for _, rung in self._running())
+
+    def _running(self) -> Iterator[Job]:
+        for rung, (begun, ranked) in enumerate(zip(self._begun, self._ranked, strict=True)):
+            yield from ((name, rung) for name in begun - self._failed - {name for _, name in ranked})
 
     def _can_end(self, name: str, *, done: int) -> bool:
         return self.budget_s is None or self.budget_s - self._spent_s >= (self.rungs[-1] - done) * self.epoch_s(name)
@@ -84,7 +85,10 @@ class Asha:
         """Notes that a job was begun. Noting it twice changes nothing."""
         if name not in self._begun[rung]:
             self._begun[rung].add(name)
-            self._spent_s += (self.rungs[rung] - (self.rungs[rung - 1] if rung else 0)) * self.epoch_s(name)
+            self._spent_s += self._cost(name, rung)
+
+    def _cost(self, name: str, rung: int) -> float:
+        return (self.rungs[rung] - (self.rungs[rung - 1] if rung else 0)) * self.epoch_s(name)
 
     def finish(self, name: str, rung: int, accuracy: float) -> None:
         """Notes what a network reached at a rung. Noting it twice changes nothing."""
@@ -94,8 +98,14 @@ class Asha:
             ranked.insert(at, entry)
 
     def fail(self, name: str) -> None:
-        """Notes that a network's training failed: it is promoted no more. Noting it twice changes nothing."""
+        """Notes that a network's training failed, or was ended: it is promoted no more. Noting it twice changes nothing."""
         self._failed.add(name)
+
+    def shorten(self, planned_s: float, *, elapsed_s: float, left_s: float) -> None:
+        """Makes the budget what was planned or, where the clock leaves less, what it leaves at the pace so far. Jobs that run
+        count as half done."""
+        done = self._spent_s - sum(self._cost(name, rung) for name, rung in self._running()) / 2
+        self.budget_s = min(planned_s, done + left_s * done / elapsed_s) if done else planned_s
 
     def begun(self, rung: int) -> Collection[str]:
         """The networks that were started, or promoted to a rung."""

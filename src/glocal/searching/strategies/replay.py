@@ -127,6 +127,10 @@ class Replay:
         truth = self.table.truth
         return float(max(truth[self._index[name]] for name in self.networks) - truth[self._index[network]])
 
+    def left_s(self, budget_s: float, *, rung: int) -> float:
+        """What was not spent."""
+        return budget_s - self.spent_s
+
     def epoch_s(self, network: str) -> float:
         """The median over all epochs that the table has."""
         return float(self.table.epoch_s[self._index[network]])

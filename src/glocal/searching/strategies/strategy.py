@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from math import inf, isnan, nan
 
 from glocal.comparing.racing.decision import Exit, decide
@@ -59,7 +60,7 @@ def strategies(proxy: str) -> dict[str, Strategy]:
 @dataclass(frozen=True)
 class Found:
     """What a strategy found. accuracy: of the winner's last training, as measured. trained: the networks that were trained in
-    full, best first. spent_s: all that it cost."""
+    full, best first; none where the time ended before. spent_s: all that it cost."""
 
     winner: str
     accuracy: float
@@ -97,7 +98,7 @@ def _in_full(strategy: Strategy, bench: Workbench, ranked: Sequence[str], *, bud
 
 def _raced(strategy: Strategy, bench: Workbench, ranked: Sequence[str], *, budget_s: float, horizon: int) -> Found:
     """Successive halving: every rung has the same share of the time, and so a third as many networks as the one before."""
-    rungs = _rungs(strategy, horizon)
+    rungs = rungs_of(strategy, horizon)
     left_s = budget_s - bench.spent_s
     chosen = _affordable(bench, ranked, seconds=left_s / len(rungs), epochs=rungs[0])
     rules = Rules(
@@ -110,14 +111,15 @@ def _climbed(strategy: Strategy, bench: Workbench, ranked: Sequence[str], *, bud
     """ASHA: the same rungs, at which nobody waits."""
     left_s = budget_s - bench.spent_s
     _affordable(bench, ranked, seconds=left_s, epochs=horizon)
-    rungs = _rungs(strategy, horizon)
+    rungs = rungs_of(strategy, horizon)
     asha = Asha(ranked, rungs, eta=ETA, budget_s=left_s, epoch_s=bench.epoch_s)
     measured = bench.climb(asha)
     entrants = [Entrant(name, bench.epoch_s(name)) for name in ranked if name in asha.begun(0)]
     rules = Rules(rungs, margin=strategy.margin, places=len(entrants), cost_aware=False)
     reached = [[name for name in asha.begun(n) if epochs in measured.get(name, {})] for n, epochs in enumerate(rungs)]
-    if not all(reached):
-        raise SearchError(f"no network could be trained for {rungs[reached.index([])]} epochs: all trainings failed")
+    if not reached[0]:
+        raise SearchError(f"no network could be trained for {rungs[0]} epochs: all trainings failed, or the time ended")
+    reached = list(takewhile(bool, reached))
     decided = [decide(entrants, names, measured, rules=rules, rung=n) for n, names in enumerate(reached)]
     for n, rung in enumerate(decided[:-1]):
         standings = (replace(s, exit=None if s.arm in asha.begun(n + 1) else Exit.PLACES) for s in rung.standings)
@@ -125,7 +127,10 @@ def _climbed(strategy: Strategy, bench: Workbench, ranked: Sequence[str], *, bud
     return _found_in(Race(tuple(decided)), bench, horizon=horizon)
 
 
-def _rungs(strategy: Strategy, horizon: int) -> tuple[int, ...]:
+def rungs_of(strategy: Strategy, horizon: int) -> tuple[int, ...]:
+    """The epochs after which networks are compared; the last are those of a full training."""
+    if not strategy.races:
+        return (horizon,)
     return (*(n for n in halving_rungs(horizon, eta=ETA, rungs=strategy.rungs) if n < horizon), horizon)
 
 
@@ -150,7 +155,7 @@ def _found(bench: Workbench, chosen: Sequence[str], rules: Rules, *, allowance: 
     entrants = [Entrant(name, bench.epoch_s(name)) for name in chosen]
 
     def allowance_s(rung: int) -> float:
-        return inf if allowance is None else (allowance - bench.spent_s) / (len(rules.rungs) - rung)
+        return inf if allowance is None else bench.left_s(allowance, rung=rung) / (len(rules.rungs) - rung)
 
     raced = race(
         entrants, lambda heats: bench.train(heats, continued=rules.continued), rules=rules, allowance_s=allowance_s
@@ -159,7 +164,7 @@ def _found(bench: Workbench, chosen: Sequence[str], rules: Rules, *, allowance: 
 
 
 def _found_in(raced: Race, bench: Workbench, *, horizon: int) -> Found:
-    """The best of the last rung that was trained in full."""
+    """The best of the last rung that was trained in full; where the time ended before, the leader so far."""
     last = sorted(raced.rungs[-1].standings, key=lambda each: (-each.accuracy, each.arm != raced.rungs[-1].leader))
     finished = tuple(each.arm for each in last if each.epochs == horizon)
-    return Found(finished[0], last[0].accuracy, finished, bench.spent_s, raced)
+    return Found(last[0].arm, last[0].accuracy, finished, bench.spent_s, raced)

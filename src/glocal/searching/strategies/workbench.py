@@ -21,6 +21,10 @@ class Workbench(Protocol):
         """The seconds that were spent so far."""
         ...
 
+    def left_s(self, budget_s: float, *, rung: int) -> float:
+        """What is left of a budget when a rung begins: what was not spent, or less where the clock leaves less."""
+        ...
+
     def epoch_s(self, network: str) -> float:
         """Seconds of one epoch of training and validation."""
         ...
@@ -34,9 +38,11 @@ class Workbench(Protocol):
         """Trains networks to the epochs of their heats; gives what has been measured of all so far.
 
         continued: each heat continues the network's training of the rung before; otherwise it is a training of its own.
+        TimeOverError where the time ends before any of them has its epochs.
         """
         ...
 
     def climb(self, asha: Asha) -> Measured:
-        """Trains the jobs that follow, each as soon as a worker is free, until none follows; gives what has been measured."""
+        """Trains the jobs that follow, each as soon as a worker is free, until none follows or the time ends; gives what has
+        been measured."""
         ...
