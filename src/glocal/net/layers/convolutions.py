@@ -1,8 +1,12 @@
 """The layers that look at a neighbourhood, and the 1 x 1 convolution. Shape suffixes are those of the package."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+FEW, WIDE = 16, 15
+"""Channels and kernel at which a depthwise convolution along a row never ends in bfloat16: on processors with AVX-512 bf16,
+oneDNN generates code for it without end (torch 2.15, and OpenVINO 2026.4 with its own copy). Down a column it ends, and training
+takes as long."""
 
 
 class EvenConv2d(nn.Conv2d):
@@ -35,26 +39,14 @@ class Conv1d(nn.Conv1d):
 
     def forward(self, x_BNC: Tensor) -> Tensor:
         """BNC -> BN(width)."""
-        k, column = self.kernel_size[0], self._endless_as_row(x_BNC)
+        k = self.kernel_size[0]
+        column = self.groups > 1 and self.out_channels <= FEW and k >= WIDE
         axis, before, after = 3 if column else 2, (k - 1) % 2, (k - 1) // 2
         x_BCHW = x_BNC.mT.unsqueeze(axis)
         if before:
             x_BCHW = functional.pad(x_BCHW, (0, 0, before, 0) if column else (before, 0))
         weight, padding = self.weight.unsqueeze(axis), (after, 0) if column else (0, after)
         return functional.conv2d(x_BCHW, weight, self.bias, padding=padding, groups=self.groups).squeeze(axis).mT
-
-    def _endless_as_row(self, x_BNC: Tensor) -> bool:
-        """Whether oneDNN generates code for a row without end: it does for wide kernels over one to sixteen channels in bfloat16
-        on processors with AVX-512 bf16 (torch 2.15). Down a column the same sums take up to four times as long."""
-        if self.groups == 1 or self.out_channels > 16 or self.kernel_size[0] < 15:
-            return False
-        return x_BNC.device.type == "cpu" and computes_in(x_BNC) == torch.bfloat16
-
-
-def computes_in(x: Tensor) -> torch.dtype:
-    """The type in which a convolution of `x` computes: its own, or autocast's."""
-    kind = x.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
 
 
 def row(x_BNC: Tensor) -> Tensor:
