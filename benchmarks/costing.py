@@ -13,7 +13,7 @@ import sys
 import time
 from statistics import median
 
-from glocal.design import Architecture, Conv, Linear, Mean, Norm, OneOf, Stage, Word, cost, decide, sample, vary
+from glocal.design import Architecture, Conv, Linear, Mean, Norm, OneOf, Stage, cost, decide, sample, vary
 from glocal.design.space import size
 from glocal.families import architecture, list_models
 from glocal.families.convmixer import ConvMixerLayer
@@ -34,8 +34,7 @@ def random_space() -> Architecture:
     """Twelve blocks at one width, each one of six ConvMixer layers or six encoder layers: 12^12 candidates."""
     mixers = vary(ConvMixerLayer(5), {"kernel": (3, 5, 7), "act": ("gelu", "relu")}).options
     layers = vary(TransformerLayer(4), {"heads": (2, 4, 8), "expansion": (2.0, 4.0)}).options
-    words: tuple[Word, ...] = (*mixers, *layers)
-    question = OneOf(words)
+    question = OneOf((*mixers, *layers))
     return Architecture(
         "space",
         stem=(Conv(256, 4, 4), Norm("layer")),

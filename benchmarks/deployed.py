@@ -2,7 +2,9 @@
 
 Prints for each network and batch size the median milliseconds of a pass of timm eager in float32 (ours where timm has no such
 network), and how many times as fast the others are: ours eager, ONNX Runtime, OpenVINO in float32, bf16 and int8. All take turns.
-Int8 is calibrated on random pictures: its speed is meant, not its accuracy.
+Int8 is calibrated on random pictures: its speed is meant, not its accuracy. "most" is how many times as fast a runtime could be
+whose multiply-adds all ran at the rate of a large product of matrices in PyTorch, in float32 and in bf16. No runtime gets far
+beyond it, whatever another processor makes of the same network.
 
 `--processor-time` counts what the process computes and not what passes, for machines that other work shares; give `--threads 1`
 with it, since threads that wait for one another also compute. `--output FILE` keeps each row, so that a table that was stopped
@@ -27,11 +29,14 @@ import glocal
 from glocal.data.checks.scan import cores
 from glocal.deploying.runtimes import has_bf16, instructions, open_file, open_openvino
 from glocal.deploying.speed import write_network
+from glocal.design import cost
 from glocal.families.catalogue import timm_arguments
+from glocal.net import Network
 from glocal.net.timing.latency import measure_calls, processor
 
 NETWORKS = ("coatnet_0", "convnext_tiny", "convmixer_768_32", "deit_tiny", "cct_14_7x2_224", "glit_tiny")
-COLUMNS = ("ours", "onnx", "openvino", "bf16", "int8")
+COLUMNS = ("ours", "onnx", "openvino", "bf16", "int8", "most", "most bf16")
+PRODUCT = 1024  # the side of the matrices
 
 
 def quantised(path: Path, shape: tuple[int, int, int]) -> object:
@@ -47,20 +52,22 @@ def quantised(path: Path, shape: tuple[int, int, int]) -> object:
     )
 
 
-def calls_of(name: str, folder: Path, *, threads: int, small: bool) -> dict[str, Callable[[Tensor], object]]:
+def calls_of(ours: Network, folder: Path, *, threads: int, small: bool) -> dict[str, Callable[[Tensor], object]]:
     """What is measured of a network, by its column; "timm" or "ours" is what the others are compared with."""
-    torch.manual_seed(0)
-    ours = glocal.create_model(name, img_size=32 if small else None).eval()
     shape = (ours.arch.image.c, ours.arch.image.h, ours.arch.image.w)
     onnx, xml = (write_network(ours, shape, folder, form=form) for form in ("onnx", "openvino"))
     calls: dict[str, Callable[[Tensor], object]] = {"ours": ours}
-    if not small and (arguments := timm_arguments(name)) is not None:
+    if not small and (arguments := timm_arguments(ours.arch.name)) is not None:
         import timm
 
         calls["timm"] = timm.create_model(**arguments).eval()
     runs = {"onnx": open_file(onnx, threads=threads), "openvino": open_file(xml, threads=threads)}
+    square = torch.randn(PRODUCT, PRODUCT)
+    calls["most"] = lambda x: square @ square
     if has_bf16():
         runs["bf16"] = open_file(xml, threads=threads, bf16=True)
+        low = square.bfloat16()
+        calls["most bf16"] = lambda x: low @ low
     runs["int8"] = open_openvino(quantised(xml, shape), threads=threads)
     return calls | {column: partial(_run, run) for column, run in runs.items()}
 
@@ -70,19 +77,24 @@ def _run(run: Callable[[np.ndarray], np.ndarray], x: Tensor) -> np.ndarray:
 
 
 def rows_of(name: str, given: argparse.Namespace) -> dict[int, dict[str, float]]:
-    """Median milliseconds of each column, by batch size."""
+    """Median milliseconds of each column, by batch size; for "most" those of all multiply-adds at that rate."""
     found = {}
     clock = time.process_time if given.processor_time else time.perf_counter
+    torch.manual_seed(0)
+    network = glocal.create_model(name, img_size=32 if given.small else None).eval()
     with tempfile.TemporaryDirectory() as folder:
-        calls = calls_of(name, Path(folder), threads=given.threads, small=given.small)
-        side = 32 if given.small else glocal.architecture(name).image.h
+        calls = calls_of(network, Path(folder), threads=given.threads, small=given.small)
         for batch_size in given.batch_size:
-            x = torch.randn(batch_size, 3, side, side)
+            x = torch.randn(batch_size, *network.arch.image)
             timed = {column: partial(call, x) for column, call in calls.items()}
             taken = measure_calls(
                 timed, device=torch.device("cpu"), rounds=given.rounds, warmup=2, bf16=False, clock=clock
             )
             found[batch_size] = {column: statistics.median(ms) for column, ms in taken.items()}
+            products = batch_size * cost(network.arch).macs / PRODUCT**3
+            for column in ("most", "most bf16"):
+                if column in taken:
+                    found[batch_size][column] *= products
     return found
 
 

@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -22,32 +23,34 @@ from glocal.machine.device import keep_memory
 from glocal.machine.processes import Machine
 from glocal.machine.signals import Stop
 from glocal.monitoring.log import Log
+from glocal.net import Network
 from glocal.recipes import recipe
 from glocal.training import loop
 from glocal.training.optimizer import optimizer
 from glocal.training.state import State
 
 
-def bare(job: loop.Job, network: torch.nn.Module, steps: int) -> float:
+def bare(job: loop.Job, network: Network, steps: int) -> float:
     """Seconds a step of a plain loop."""
-    stepper = optimizer(network, job.recipe)
+    stepper, longest = optimizer(network, job.recipe), job.recipe.clip_grad
+    assert longest is not None
     network.train()
     began = time.perf_counter()
     for x, y in loop._batches(job, epoch=0, start=0):
         value = functional.cross_entropy(network(job.preprocess.normalise(x)), y, label_smoothing=job.recipe.smoothing)
         value.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), job.recipe.clip_grad)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), longest)
         stepper.step()
         stepper.zero_grad()
         value.item()
     return (time.perf_counter() - began) / steps
 
 
-def ours(job: loop.Job, network: torch.nn.Module, steps: int) -> float:
+def ours(job: loop.Job, network: Network, steps: int) -> float:
     """Seconds a step of `glocal train`."""
     state = State.start(network, job.recipe, job.machine)
     began = time.perf_counter()
-    loop._train(state, job, epoch=0, start=0, steps=steps)
+    loop.train_epoch(state, job, epoch=0, start=0, steps=steps)
     return (time.perf_counter() - began) / steps
 
 
@@ -62,25 +65,23 @@ def main() -> None:
     keep_memory()  # for both
     chosen = recipe("small").but({"model": told.model, "batch_size": told.batch_size})
     data = glocal.check(told.folder).require_data()
-    n = told.steps * chosen.batch_size
-    part = replace(data.train, labels=data.train.labels[:n], rows=data.train.rows[:n], pixels=data.train.pixels[:n])
-    data, times = replace(data, train=part), {"bare": [], "ours": []}
+    data = replace(data, train=data.train.taken(np.arange(len(data.train))[: told.steps * chosen.batch_size]))
+    times: dict[str, list[float]] = {"bare": [], "ours": []}
     with tempfile.TemporaryDirectory() as folder, Stop().listening() as stop:
         run = RunFolder(Path(folder))
-        log = Log(run, epochs=1, val_size=len(data.val), console=None)
+        log = Log(run, epochs=1, val=data.val, console=None)
         arch = glocal.architecture(told.model)
         job = loop.Job(
             data, chosen, chosen.preprocess((arch.image.h, arch.image.w)), Machine.start("cpu"), run, log, stop
         )
+        steps = loop.steps_per_epoch(job)
         for _ in range(told.rounds + 1):
             for name, measured in (("bare", bare), ("ours", ours)):
                 torch.manual_seed(0)
                 network = glocal.create_model(told.model, num_classes=len(data.classes))
-                times[name].append(measured(job, network, told.steps))
+                times[name].append(measured(job, network, steps))
     ratios = [b / a for a, b in zip(times["bare"][1:], times["ours"][1:], strict=True)]  # the first round warms up
-    print(
-        f"{told.model}, batches of {chosen.batch_size}, {told.steps} steps a round, {torch.get_num_threads()} threads"
-    )
+    print(f"{told.model}, batches of {chosen.batch_size}, {steps} steps a round, {torch.get_num_threads()} threads")
     for name, seconds in times.items():
         print(f"{name}: {1e3 * statistics.median(seconds[1:]):.1f} ms a step")
     print(f"ours / bare: {statistics.median(ratios):.4f} ({min(ratios):.4f} to {max(ratios):.4f})")

@@ -13,18 +13,20 @@ import tempfile
 import time
 from dataclasses import replace
 
-from glocal.design.architecture import Architecture, Stage
+from glocal.design.architecture import Architecture
 from glocal.design.cost import cost
 from glocal.design.limits import Limits
-from glocal.design.space import OneOf
-from glocal.families.glit import RELEASED, glit, legacy_macs, options
+from glocal.design.space import decide, questions
+from glocal.families.glit import legacy_macs
+from glocal.families.spaces import space
 from glocal.searching.candidates.candidate import Candidate, best
 from glocal.searching.candidates.candidate_table import as_trial, candidates, open_candidates
 from glocal.searching.candidates.methods import Evolution, Method, RandomSearch, Strategy
 from glocal.searching.candidates.proposals import propose
 from glocal.trials.table import Table
 
-SPACE = glit("details", tuple(OneOf(options(3, thirds)) for thirds in RELEASED[0]), width=192)
+SPACE = space("glit_tiny_details")
+OPTIONS = [len(question.options) for question in questions(SPACE)]
 # What the algorithm of SPOS gave in a simulation of 20 seeds: best found over the constrained optimum, mean and least.
 SIMULATED = {1335e6: (0.999, 0.986), 1250e6: (0.992, 0.946)}
 
@@ -35,16 +37,15 @@ def price(arch: Architecture) -> dict[str, float]:
 
 def optimum(values: list[list[float]], most: float) -> float:
     """The greatest worth within `most` multiply-adds: block by block, what is beaten in both worth and cost is dropped."""
-    (stage,) = SPACE.stages
-    first = [question.options[0] for question in stage.blocks]
+    first = [0] * len(OPTIONS)
 
-    def macs(blocks: list) -> int:
-        return legacy_macs(replace(SPACE, stages=(Stage(stage.width, tuple(blocks)),)))
+    def macs(answers: list[int]) -> int:
+        return legacy_macs(decide(SPACE, tuple(answers)))
 
     base = macs(first)
     kept = [(base, 0.0)]
-    for i, question in enumerate(stage.blocks):
-        more = [macs([*first[:i], word, *first[i + 1 :]]) - base for word in question.options]
+    for i, n in enumerate(OPTIONS):
+        more = [macs([*first[:i], k, *first[i + 1 :]]) - base for k in range(n)]
         grown = [(m + extra, v + worth) for m, v in kept for extra, worth in zip(more, values[i], strict=True)]
         kept = []
         for m, v in sorted(grown, key=lambda x: (x[0], -x[1])):
@@ -69,7 +70,7 @@ def effectiveness(seeds: int) -> None:
         parts: dict[str, list[float]] = {"evolution": [], "random": []}
         for seed in range(seeds):
             rng = random.Random(f"landscape {seed}")
-            values = [[rng.gauss(0, 1) for _ in question.options] for question in SPACE.stages[0].blocks]
+            values = [[rng.gauss(0, 1) for _ in range(n)] for n in OPTIONS]
             known = optimum(values, most)
             for name, method in (("evolution", Evolution()), ("random", RandomSearch())):
                 parts[name].append(searched(method, values, seed=seed, most=most) / known)

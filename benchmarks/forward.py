@@ -30,8 +30,9 @@ def main() -> None:
     print(f"{'network':<18} {'batch':>5} {'timm ms':>9} {'ours ms':>9} {'ratio':>6} {'fused ms':>9} {'ratio':>6}")
     for name in given.names:
         torch.manual_seed(0)
-        ours = glocal.create_model(name).eval()
-        rivals = {"timm": timm.create_model(**timm_arguments(name)).eval(), "ours": ours, "fused": fuse(ours)}
+        ours, arguments = glocal.create_model(name).eval(), timm_arguments(name)
+        assert arguments is not None, f"timm has no {name}"
+        rivals = {"timm": timm.create_model(**arguments).eval(), "ours": ours, "fused": fuse(ours)}
         for batch_size in given.batch_size:
             told = measure(
                 rivals, ours.arch.image, batch_size=batch_size, device=device, rounds=given.rounds, bf16=given.bf16

@@ -53,13 +53,15 @@ def training_step(network: nn.Module, x: Tensor) -> Callable[[], object]:
 def rows(name: str, device: torch.device, *, batch_size: int, compiled: bool, side: int | None) -> list[str]:
     """The lines of one network: forward and training, images/s of ours and timm's, and the ratio."""
     networks, found = pair(name, side=side), []
+    if compiled:
+        for network in networks.values():
+            network.compile()
     for what in ("forward", "training"):
         calls: dict[str, Callable[[], object]] = {}
         for label, network in networks.items():
             network.to(device).train(what == "training")
             x = torch.randn(batch_size, 3, *(network_size(networks),) * 2, device=device)
-            run = torch.compile(network) if compiled else network
-            calls[label] = training_step(run, x) if what == "training" else _forward(run, x)
+            calls[label] = training_step(network, x) if what == "training" else _forward(network, x)
         taken = measure_calls(calls, device=device, rounds=9, warmup=3, bf16=True)
         speed = {label: 1000 * batch_size / statistics.median(ms) for label, ms in taken.items()}
         theirs = (

@@ -59,7 +59,7 @@ def main() -> None:
     device = pick_device(given.device)
     table = LatencyTable(given.table, device, batch_size=given.batch_size, bf16=given.bf16, rounds=given.rounds)
     archs = networks(given.size)
-    table.measure_missing([piece for arch in archs for piece in pieces(arch)], tell=print)
+    table.measure_missing([piece for arch in archs for piece in pieces(arch)], echo=print)
     x = torch.randn(given.batch_size, *archs[0].image, device=device)
     calls = {arch.name: partial(Network(arch).to(device).eval(), x) for arch in archs}
     whole = measure_calls(calls, device=device, rounds=given.rounds, warmup=2, bf16=given.bf16)

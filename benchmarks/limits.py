@@ -79,7 +79,8 @@ def main() -> None:
     names = SMALL_NETWORKS[:: settings.every]
     candidates, _ = build_all(names, classes=10, channels=len(of_pictures.mean), size=of_pictures.img_size)
     footprints = measure_in("onnx")(candidates, torch.device("cpu"))
-    rng, rows = random.Random(settings.seed), []
+    rng = random.Random(settings.seed)
+    rows: list[tuple[bool, bool, bool]] = []
     with tempfile.TemporaryDirectory() as folder:
         while len(rows) < settings.limits:
             limits = drawn(candidates, footprints, rng)

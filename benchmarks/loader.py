@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -128,14 +129,15 @@ def measured(epochs: dict[str, Callable[[], int]], rounds: int) -> dict[str, tup
 
 def compare(folder: Path, *, rounds: int, batch_size: int) -> None:
     for title, policy in (("crop, flip, normalise", ""), (f"the same and {RANDAUGMENT}", RANDAUGMENT)):
-        both = {"batch_size": batch_size, "policy": policy}
+        theirs = partial(stock, folder, batch_size=batch_size, policy=policy)
+        own = partial(ours, folder, batch_size=batch_size, policy=policy)
         epochs = {
-            "torchvision, 1 process": stock(folder, **both, workers=1),
-            "torchvision, 2 processes": stock(folder, **both, workers=2),
-            "glocal, 2 processes": ours(folder, **both, workers=2, threads=0),
+            "torchvision, 1 process": theirs(workers=1),
+            "torchvision, 2 processes": theirs(workers=2),
+            "glocal, 2 processes": own(workers=2, threads=0),
         }
         if not policy:
-            epochs["glocal, 2 threads"] = ours(folder, **both, workers=0, threads=2)
+            epochs["glocal, 2 threads"] = own(workers=0, threads=2)
         found = measured(epochs, rounds)
         best = max(each[0] for name, each in found.items() if name.startswith("torchvision"))
         least = min(each[1] for name, each in found.items() if name.startswith("torchvision"))

@@ -158,6 +158,7 @@ def measure(folder: Path, docs: Path) -> None:
     for name, trained in networks.items():
         print(f"| {name} | {trained.epochs} epochs | {trained.top1:.1%} | read at {trained.explainer.place.path} |")
         subject = trained.explainer.subject
+        assert subject.arch is not None
         for method in choose_methods(subject, trained.explainer.place, "all"):
             n = POINTING[name] if method != "occlusion" else 24
             print(name, method, _line(run_checks(trained.explainer, method, trained.few(CURVES), trained.few(n))))
@@ -179,12 +180,13 @@ def measure(folder: Path, docs: Path) -> None:
 
 
 def _line(checks: Checks) -> str:
-    low, high = checks.pointing.interval
+    found = checks.pointing
+    assert found is not None
+    low, high = found.interval
     differences = [
         f"{d.mean:+.3f} ({d.low:+.3f} to {d.high:+.3f})"
         for d in (checks.deletion, checks.deletion_centre, checks.insertion, checks.insertion_centre)
     ]
-    found = checks.pointing
     return (
         f"| {checks.correlation:.2f} | {' | '.join(differences)} | {found.hits}/{found.n} ({low:.0%} to {high:.0%}; "
         f"centre {found.centre:.0%}, random {found.random:.0%}) |"

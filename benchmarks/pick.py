@@ -1,6 +1,6 @@
 """Replays the policy of `glocal pick` on a table of trainings, and says what its picks cost against the best candidate.
 
-    python benchmarks/pick.py [--worlds 100] [--seed 0]
+    python benchmarks/pick.py [--worlds 50] [--seeds 2]
 
 The table (`pick_bench/table.npz`, made by `pick_bench/make.py`) holds what every candidate predicts on every held-out picture
 after each epoch. The policy is the code of `glocal pick`: `plan_race`, `race`, `rung_allowance`, `choose_finals`. A world is a
@@ -14,7 +14,7 @@ seeds in the finals than the table has, and a machine whose speed changes.
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -108,7 +108,7 @@ def replayed_pick(settings: PickSettings, share: float, *, rules: Callable[[Rule
         def spent() -> float:
             return sum(epochs * epoch_s[name] for (name, _), epochs in trained.items())
 
-        def measure(heats: list[Heat]) -> dict[str, dict[int, np.ndarray]]:
+        def measure(heats: Sequence[Heat]) -> dict[str, dict[int, np.ndarray]]:
             for heat in heats:
                 trained[heat.arm, 0] = heat.epochs
             return {heat.arm: world.measured(number[heat.arm], heat.epochs) for heat in heats}
@@ -168,15 +168,15 @@ def random_at_cost(share: float) -> Policy:
     return policy
 
 
-def read_benches(path: Path) -> list[Bench]:
-    """The data sets of a table."""
+def read_benches(path: Path, *, seeds: int | None = None) -> list[Bench]:
+    """The data sets of a table, with its first seeds or all."""
     found = []
     with np.load(path) as table:
         about = json.loads(table["about"].tobytes())
         for name, facts in about.items():
             h, n = facts["horizon"], facts["pictures"]
-            right = np.unpackbits(table[f"{name}.{h}.right"], axis=-1)[..., : n["val"]].astype(bool)
-            test = np.unpackbits(table[f"{name}.{h}.test"], axis=-1)[..., : n["test"]].astype(bool)
+            right = np.unpackbits(table[f"{name}.{h}.right"][:, :seeds], axis=-1)[..., : n["val"]].astype(bool)
+            test = np.unpackbits(table[f"{name}.{h}.test"][:, :seeds], axis=-1)[..., : n["test"]].astype(bool)
             seconds = table[f"{name}.{h}.train_s"] + table[f"{name}.{h}.val_s"]
             own = None
             if f"{name}.{h // 3}.right" in table:
@@ -207,7 +207,7 @@ def worlds(benches: list[Bench], n: int, *, subset: bool, seed: int) -> Iterator
                     fixed = bench.candidates.index(FIXED)
                     others = rng.choice(np.delete(chosen, fixed), SUBSET - 1, replace=False)
                     chosen = np.sort(np.append(others, fixed))
-                pictures = rng.integers(0, bench.right.shape[3], bench.right.shape[3])
+                pictures = rng.integers(0, bench.right.shape[3], (bench.right.shape[3],))
                 yield World(bench, chosen, first, pictures)
 
 
@@ -284,7 +284,7 @@ def variants(share: float) -> dict[str, Policy]:
         )
     for aware in (True, False):
         name = f"costly arms get {'fewer' if aware else 'as many'} epochs first"
-        found[name] = replayed_pick(base, share, rules=lambda r, aware=aware: replace(r, cost_aware=aware))
+        found[name] = replayed_pick(base, share, rules=partial(replace, cost_aware=aware))
     for name, rungs in (("a ninth, a third", (1, 3)), ("a third", (3,)), ("two thirds", (6,))):
         found[f"rungs at {name}"] = replayed_pick(base, share, rules=partial(_with_rungs, ninths=rungs))
     return found
@@ -334,8 +334,9 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=50, help="of each data set and racing seed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--share", type=float, default=0.25, help="budget, as a share of training everything")
+    parser.add_argument("--seeds", type=int, help="of the table; by default all")
     options = parser.parse_args()
-    benches = read_benches(TABLE)
+    benches = read_benches(TABLE, seeds=options.seeds)
     for b in benches:
         final = b.test.mean((1, 2))
         print(

@@ -12,6 +12,7 @@ import json
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 import glocal
 from glocal.comparing.quote import LEAST_SEEDS
@@ -21,7 +22,7 @@ NETWORKS = {"attention": "cct_2_3x2_32", "convolution": "convmixer_64_4_p2_k5_32
 SETTINGS = {"img_size": 32, "batch_size": 64, "warmup_epochs": 0}
 
 
-def studied(source: str, folder: Path, settings: dict[str, int]) -> tuple[float, float]:
+def studied(source: str, folder: Path, settings: dict[str, Any]) -> tuple[float, float]:
     """Seconds of the study, and of the trainings as it quoted them."""
     arms = tuple(Arm(name, model) for name, model in NETWORKS.items())
     asked = Study("overhead", "Attention or convolution?", arms, baseline="attention", settings=settings)
@@ -31,7 +32,7 @@ def studied(source: str, folder: Path, settings: dict[str, int]) -> tuple[float,
     return taken, json.loads((found.folder / "study.json").read_text())["quote"]["seconds_of_3_seeds"]
 
 
-def by_hand(source: str, folder: Path, settings: dict[str, int]) -> float:
+def by_hand(source: str, folder: Path, settings: dict[str, Any]) -> float:
     """Seconds of the same trainings."""
     started = time.monotonic()
     for model in NETWORKS.values():

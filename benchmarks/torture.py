@@ -94,9 +94,9 @@ def timm(root: str, probe: str | None, scratch: str, script: str) -> None:
         split = "train" if options["is_training"] else "val"
         note(split, dict(Counter(names[label] for _, label in reader.samples)))
         note(f"map of {split}", reader.class_to_idx)
-        for i, (path, _) in enumerate(reader.samples):
-            if probe and os.path.realpath(path) == os.path.realpath(probe):
-                note_probe(probe, lambda _, i=i: dataset[i][0])
+        places = {os.path.realpath(path): i for i, (path, _) in enumerate(reader.samples)}
+        if probe and (place := places.get(os.path.realpath(probe))) is not None:
+            note_probe(probe, lambda _: dataset[place][0])
         return dataset
 
     timm.data.create_dataset = noted

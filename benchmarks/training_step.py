@@ -59,12 +59,19 @@ def plain_convmixer() -> nn.Module:
     return nn.Sequential(*stem, *block, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(h, 10))
 
 
+def timm_network(name: str) -> nn.Module:
+    """timm's network of the same function."""
+    arguments = timm_arguments(name)
+    assert arguments is not None
+    return timm.create_model(**arguments)
+
+
 # name of ours, what theirs is made by, names that copy the weights, side, batch, classes
 CASES: dict[str, tuple[str, Callable[[], nn.Module], Source, int, int, int]] = {
     "vit_tiny": ("timm", lambda: timm.create_model("vit_tiny_patch16_224"), TIMM_VIT, 224, 8, 1000),
     "deit_tiny": ("timm", lambda: timm.create_model("deit_tiny_patch16_224"), TIMM_VIT, 224, 8, 1000),
     "convnext_tiny": ("timm", lambda: timm.create_model("convnext_tiny"), TIMM_CONVNEXT, 224, 4, 1000),
-    "coatnet_0": ("timm", lambda: timm.create_model(**timm_arguments("coatnet_0")), TIMM_COATNET, 224, 4, 1000),
+    "coatnet_0": ("timm", lambda: timm_network("coatnet_0"), TIMM_COATNET, 224, 4, 1000),
     "convmixer_768_32": ("timm", lambda: timm.create_model("convmixer_768_32"), TIMM_CONVMIXER, 224, 1, 1000),
     "convmixer_256_8_p2_k5_32": ("plain", plain_convmixer, LOCUSLAB, 32, 64, 10),
 }

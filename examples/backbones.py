@@ -33,6 +33,7 @@ from glocal.families.coatnet import RelativeTransformer
 from glocal.families.compact import CompactLayer
 from glocal.families.glit import GLiTBlock
 from glocal.net.network import Network
+from glocal.net.pyramid import Pyramid
 from glocal.weights import Model, load_model, save_model
 
 MEAN, STD = (0.49, 0.46, 0.42), (0.25, 0.25, 0.26)  # about those of photographs; of all networks and all three tasks
@@ -127,7 +128,7 @@ class ResNetLevels(nn.Module):
         return [*self.stages(x_BCHW).values()]
 
 
-def levels(network: ResNet | Network) -> nn.Module:
+def levels(network: ResNet | Network) -> OneLevel | ResNetLevels | Pyramid:
     """The maps of a network at strides 8, 16 and 32, for pictures of `SIDE`; with the number of channels of each as `widths`."""
     if isinstance(network, ResNet):
         return ResNetLevels(network)

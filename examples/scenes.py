@@ -10,7 +10,7 @@ makes the same pictures. `read` reads such a folder, however its pictures came a
 import json
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -61,7 +61,7 @@ def make_scene(objects: list[tuple[np.ndarray, int]], photograph: np.ndarray, rn
             np.array(Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)),
         )
         for _ in range(20):
-            top, left = (int(rng.integers(0, n - side + 1)) for n in taken.shape)
+            top, left = (int(rng.integers(0, n - side + 1)) for n in photograph.shape[:2])
             mask = np.zeros_like(taken)
             mask[top : top + side, left : left + side] = shape
             if not (mask & taken).any():
@@ -78,7 +78,9 @@ def make(cifar: Path, photos: Path, folder: Path, *, n: int, split: str, seed: i
     rng = np.random.default_rng(seed)
     named = [(file, label) for label, name in enumerate(CLASSES, 1) for file in _files(cifar, split, name)]
     photographs = _files(photos, split, "*")
-    out, entries, annotations = folder / split, [], []
+    out = folder / split
+    entries: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
     for part in ("images", "masks"):
         (out / part).mkdir(parents=True, exist_ok=True)
     for i in range(n):
@@ -147,7 +149,7 @@ class Example(NamedTuple):
 def read(folder: Path, split: str) -> tuple[list[Example], list[str]]:
     """The pictures of a split, and the names of the classes from 1 on."""
     found = json.loads((folder / split / "annotations.json").read_text())
-    objects: dict[int, list[dict]] = {entry["id"]: [] for entry in found["images"]}
+    objects: dict[int, list[dict[str, Any]]] = {entry["id"]: [] for entry in found["images"]}
     for each in found["annotations"]:
         objects[each["image_id"]].append(each)
     examples = []

@@ -99,7 +99,7 @@ def main() -> None:
 
     def train(model: nn.Module, steps: int, file: Path) -> None:
         fit(model, segmentation(model, training), steps)
-        np.savez_compressed(file, steps=steps, **counts(model, held, classes))
+        np.savez_compressed(file, allow_pickle=False, steps=steps, **counts(model, held, classes))
 
     for name, start, file in runs(
         options,

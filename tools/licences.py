@@ -45,7 +45,8 @@ def licence(package: str) -> str | None:
     except metadata.PackageNotFoundError:
         return None
     classifiers = [line for line in about.get_all("Classifier", []) if line.startswith("License ::")]
-    text = about.get("License-Expression") or "; ".join(classifiers) or about.get("License") or "not stated"
+    expressions, texts = about.get_all("License-Expression", []), about.get_all("License", [])
+    text = next(filter(None, (*expressions, "; ".join(classifiers), *texts)), "not stated")
     for long, short in SHORT.items():
         text = text.replace(long, short)
     return text.strip().splitlines()[0][:60]

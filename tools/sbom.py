@@ -11,7 +11,7 @@ def main() -> None:
     """Lets cyclonedx-bom, of the extra `dev`, look at the installed packages."""
     (target,) = sys.argv[1:]
     how = ["--spec-version", "1.6", "--output-format", "JSON", "--output-reproducible"]
-    words = ["environment", "--pyproject", ROOT / "pyproject.toml", *how, "--output-file", target]
+    words = ["environment", "--pyproject", str(ROOT / "pyproject.toml"), *how, "--output-file", target]
     sys.exit(subprocess.run([sys.executable, "-m", "cyclonedx_py", *words], check=False).returncode)
 
 

@@ -57,7 +57,7 @@ def write(path: Path, answers: Answers, pictures: Pictures, *, seed: int) -> Non
     seconds = {f"seconds_{n}": one.seconds for n, one in zip(EPOCHS, trained, strict=True)}
     assert trained[-1].test is not None
     with whole_file(path) as file:
-        np.savez_compressed(file, **values, **seconds, test=np.packbits(trained[-1].test))
+        np.savez_compressed(file, allow_pickle=False, **values, **seconds, test=np.packbits(trained[-1].test))
     accuracies = ", ".join(f"{one.val[-1].mean():.2%}" for one in trained)
     print(f"{path.stem}: {accuracies}; judged {trained[-1].test.mean():.2%}", flush=True)
 

@@ -47,7 +47,7 @@ def main() -> None:
         **guides(settings.supernets, settings.proxies, {format_answers(a) for a in answers}),
     }
     with whole_file(settings.table) as file:
-        np.savez_compressed(file, **values)
+        np.savez_compressed(file, allow_pickle=False, **values)
     print(f"{len(answers)} networks, {settings.table.stat().st_size / 1e6:.2f} MB, {len(values) - 7} guides")
 
 

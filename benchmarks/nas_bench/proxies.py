@@ -15,9 +15,9 @@ from benchmarks.nas_bench.train import bench_recipe
 
 from glocal.design import decide
 from glocal.files import whole_file
-from glocal.searching.ranking.proxies import proxy_score
+from glocal.searching.ranking.proxies import ProxyName, proxy_score
 
-NAMES = ("macs", "params", "grad_norm", "synflow", "naswot")
+NAMES: tuple[ProxyName, ...] = ("macs", "params", "grad_norm", "synflow", "naswot")
 
 
 def main() -> None:

@@ -57,13 +57,8 @@ def pictures(name: str, source: str) -> Data:
     if name == "digits":
         order = np.random.default_rng(0).permutation(len(data.train) + len(data.val))
         whole = _joined(data.train, data.val)
-        train, val, test = (np.sort(part) for part in np.split(order, [700, 1100]))
-        return replace(
-            data,
-            train=whole.taken(train),
-            val=replace(whole.taken(val), name="val"),
-            test=replace(whole.taken(test), name="test"),
-        )
+        train, val, test = (whole.taken(np.sort(part)) for part in np.split(order, [700, 1100]))
+        return replace(data, train=train, val=replace(val, name="val"), test=replace(test, name="test"))
     assert data.test is not None
     val, test = _drawn(data.val, 1000), _drawn(data.test, 3000)
     return training_subset(replace(data, val=val, test=test), per_class=200, share=1.0)
@@ -92,7 +87,7 @@ def train(training: Training) -> None:
     start = StartingPoint(data, training.candidate.architecture, recipe)
     network, _ = start.network()
     state = State.start(network, recipe, machine)
-    log = Log(None, epochs=recipe.total_epochs, val_size=len(data.val), console=None)
+    log = Log(None, epochs=recipe.total_epochs, val=data.val, console=None)
     job = Job(data, recipe, start.preprocess, machine, RunFolder(training.file.parent), log, Stop())
     steps, right, train_s, val_s = steps_per_epoch(job), [], [], []
     for epoch in range(recipe.total_epochs):
@@ -146,7 +141,7 @@ def write_table(work: Path, sets: dict[str, tuple[Data, Recipe, list[Candidate]]
         }
     arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     with TABLE.with_suffix(".part").open("wb") as out:
-        np.savez_compressed(out, **arrays)
+        np.savez_compressed(out, allow_pickle=False, **arrays)
     TABLE.with_suffix(".part").rename(TABLE)
     shapes = {key: value.shape for key, value in arrays.items() if key.endswith("right")}
     print(f"{TABLE}: {TABLE.stat().st_size:,} bytes, {shapes}", flush=True)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, TypeVar
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
 
 from glocal.errors import RunError
 from glocal.passwords import without_passwords
@@ -109,6 +108,8 @@ def file_bytes(path: str | Path) -> bytes:
 
 def read_as(kind: type[T], path: Path) -> T:
     """The typed value of a JSON or YAML file; RunError where the file is not whole or holds another."""
+    from pydantic import TypeAdapter, ValidationError  # what computes on a GPU's machine may have none
+
     found = read_json(path) if path.suffix == ".json" else read_yaml(path)
     try:
         return TypeAdapter(kind).validate_python(found)
