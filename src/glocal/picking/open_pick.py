@@ -32,12 +32,11 @@ from glocal.picking.recipe import shared_recipe
 from glocal.picking.settings import PickSettings
 from glocal.recipes.schema import Recipe
 from glocal.settings import merge
-from glocal.trials.clock import Clock
+from glocal.trials.clock import Clock, ending_s
 from glocal.trials.open_folder import FolderRecord, OpenFolder, opened, write_record
 from glocal.trials.place import TrialPlace
 
 T = TypeVar("T")
-END_S, END_SHARE = 3.0, 0.01  # of the budget: evaluating, writing and the page come after the last training
 
 
 class PickRecord(FolderRecord):
@@ -74,7 +73,6 @@ class OpenPick(OpenFolder):
         settings = merge(PickSettings(), about.pick)
         data = data or reopened(about.data.source, path / "data.json", progress=progress)
         recipe, candidates, refused = select(data, settings, about.recipe)
-        end_s = END_S + END_SHARE * settings.budget_s
         return cls(
             **opened(about, path, workers=workers),
             settings=settings,
@@ -82,7 +80,9 @@ class OpenPick(OpenFolder):
             data=data,
             candidates=candidates,
             refused=refused,
-            clock=Clock.read(path / "spent.json", settings.budget_s, started=started, end_s=end_s),
+            clock=Clock.read(
+                path / "spent.json", settings.budget_s, started=started, end_s=ending_s(settings.budget_s)
+            ),
             console=console,
         )
 

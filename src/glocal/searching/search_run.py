@@ -21,6 +21,7 @@ from glocal.searching.record import Progress, SearchRecord
 from glocal.searching.search_data import CachedSplit, calibration
 from glocal.searching.settings import SearchSettings
 from glocal.searching.supernet.evaluator import SupernetEvaluation, load_space
+from glocal.trials.clock import ending_s
 from glocal.trials.place import table_name
 from glocal.trials.plan import Plan
 from glocal.trials.training import Entry, Trained, train_all
@@ -74,7 +75,12 @@ class SearchRun:
             engine=record.engine,
             storage=record.storage or str(path / "candidates.db"),
             table=table_name(path, record.table),
-            plan=Plan.read(path / "plan.json", settings.phases(recipe.epochs), budget_s=settings.budget_s),
+            plan=Plan.read(
+                path / "plan.json",
+                settings.phases(recipe.epochs),
+                budget_s=settings.budget_s,
+                end_s=ending_s(settings.budget_s),
+            ),
             console=console,
         )
 

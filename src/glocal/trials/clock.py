@@ -12,6 +12,11 @@ from pydantic import BaseModel, Field
 from glocal.files import read_as, write_whole
 
 
+def ending_s(budget_s: float | None) -> float:
+    """What is kept of a budget for what comes after the last training: evaluating, writing and the page."""
+    return 3.0 + 0.01 * budget_s if budget_s else 0.0
+
+
 class _Spent(BaseModel):
     spent_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 

@@ -43,6 +43,7 @@ class Plan:
     """How many units each phase has, what else was decided by the time, and the time that each phase took.
 
     ends_at: of `time.time`, when phases of a budget must end; a session that goes on with one moves its end.
+    end_s: of the budget, for what comes after the last phase.
     """
 
     path: Path  # plan.json
@@ -51,14 +52,16 @@ class Plan:
     decided: dict[str, int] = field(default_factory=dict)
     spent_s: dict[str, float] = field(default_factory=dict)
     ends_at: dict[str, float] = field(default_factory=dict)
+    end_s: float = 0.0
     _counted: float = 0.0  # of time.monotonic, up to which the phase that goes on is in spent_s
 
     @classmethod
-    def read(cls, path: Path, phases: Sequence[Phase], *, budget_s: float | None) -> "Plan":
+    def read(cls, path: Path, phases: Sequence[Phase], *, budget_s: float | None, end_s: float = 0.0) -> "Plan":
         """The plan as far as `path` has it. TrialError where that file is not whole."""
         if budget_s is None and (open_ended := [p.name for p in phases if p.wanted is None]):
             raise TrialError(f"without a budget, {', '.join(open_ended)} needs a number of units")
-        return cls(path, phases, budget_s, *(_read(path) if path.exists() else ()))
+        decided, spent_s, ends_at = _read(path) if path.exists() else ({}, {}, {})
+        return cls(path, phases, budget_s, decided, spent_s, ends_at, end_s)
 
     def decide(self, name: str, unit_seconds: UnitSeconds) -> int:
         """How many units a phase has: as decided before, as wanted, or as many as fit."""
@@ -102,7 +105,11 @@ class Plan:
         assert self.budget_s is not None
         names = [phase.name for phase in self.phases]
         ahead = self.phases[names.index(name) :]
-        left = self.budget_s - sum(s for other, s in spent.items() if other not in {phase.name for phase in ahead})
+        left = (
+            self.budget_s
+            - self.end_s
+            - sum(s for other, s in spent.items() if other not in {phase.name for phase in ahead})
+        )
         return max(0.0, left) * ahead[0].share / sum(phase.share for phase in ahead)
 
     def quote(self, unit_seconds: UnitSeconds) -> "Quote":
