@@ -1,6 +1,7 @@
 """Curves are told once: resumed ones go on where the state was, in TensorBoard and in MLflow."""
 
 import importlib.util
+import threading
 
 import pytest
 import yaml
@@ -68,3 +69,14 @@ def test_mlflow_keeps_one_run_of_a_run_that_was_resumed(run, tmp_path, monkeypat
     assert [f.path for f in client.list_artifacts(kept.info.run_id)] == ["run.yaml"]
     with pytest.raises(RunError, match="cannot be used"):
         MLflow(RunFolder(tmp_path), "nonsense://x")
+
+
+def test_an_interrupted_run_does_not_wait_for_a_writer_that_never_ends(tmp_path, monkeypatch):
+    tracker, ended = TensorBoard(RunFolder(tmp_path), start=0), threading.Event()
+    monkeypatch.setattr(module, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(tracker._writer, "close", ended.wait)
+    tracker.close("KILLED")
+    assert not ended.is_set()
+    ended.set()
+    monkeypatch.undo()
+    tracker.close("FINISHED")

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +13,8 @@ from glocal.artifacts.run_folder import RunFolder
 from glocal.errors import RunError
 from glocal.files import read_json, read_yaml, write_whole
 from glocal.passwords import public_url, with_passwords, without_passwords
+
+PATIENCE_S = 5.0
 
 
 class Tracker(Protocol):
@@ -52,8 +55,14 @@ class TensorBoard:
             self._writer.add_scalar(name if every_epoch else f"step/{name}", value, step)
 
     def close(self, status: str) -> None:
-        """Writes what has not been written yet."""
-        self._writer.close()
+        """Writes what has not been written yet. After an interrupt it waits for a moment alone: a second Ctrl-C can fall between the
+        locks of the writer's queue, which then is never empty."""
+        if status != "KILLED":
+            self._writer.close()
+            return
+        closing = threading.Thread(target=self._writer.close, daemon=True)
+        closing.start()
+        closing.join(PATIENCE_S)
 
 
 class MLflow:
