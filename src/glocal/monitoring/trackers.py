@@ -55,8 +55,8 @@ class TensorBoard:
             self._writer.add_scalar(name if every_epoch else f"step/{name}", value, step)
 
     def close(self, status: str) -> None:
-        """Writes what has not been written yet. After an interrupt it waits for a moment alone: a second Ctrl-C can fall between the
-        locks of the writer's queue, which then is never empty."""
+        """Writes what has not been written yet. After an interrupt it waits for a moment alone: a second Ctrl-C can fall between
+        the locks of the writer's queue, which then is never empty."""
         if status != "KILLED":
             self._writer.close()
             return
