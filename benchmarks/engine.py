@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=128, help="small batches show the engine's milliseconds")
     told = parser.parse_args()
-    keep_memory()  # for both
+    keep_memory(torch.device("cpu"))  # for both
     chosen = recipe("small").but({"model": told.model, "batch_size": told.batch_size})
     data = glocal.check(told.folder).require_data()
     data = replace(data, train=data.train.taken(np.arange(len(data.train))[: told.steps * chosen.batch_size]))

@@ -156,7 +156,7 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.cores])
     torch.set_num_threads(args.cores)
-    keep_memory()  # as `glocal train` does; the processes of both sides inherit it
+    keep_memory(torch.device("cpu"))  # as `glocal train` does; the processes of both sides inherit it
     print(
         f"torch {torch.__version__}, torchvision {torchvision.__version__}, Pillow {PIL.__version__}, {args.cores} cores"
     )

@@ -19,7 +19,7 @@ from glocal.errors import DataError, RecipeError
 from glocal.evaluation.evaluate import find_run_weights, load_evaluated
 from glocal.evaluation.picture_paths import picture_paths, why_no_picture
 from glocal.evaluation.pictures import Labelled
-from glocal.machine.device import pick_device
+from glocal.machine.device import keep_memory, pick_device
 from glocal.weights import Model
 
 SEVERAL = (
@@ -82,6 +82,7 @@ class Predictor:
     def load(cls, weights: str | Path, *, device: str = "auto") -> "Predictor":
         """From a run's folder, whose best weights are taken, or a file of weights. WeightError where there are none."""
         place = pick_device(device)
+        keep_memory(place)
         file, run = find_run_weights(weights)
         model = load_evaluated(weights, file)
         model.network.to(place).eval()

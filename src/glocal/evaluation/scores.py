@@ -17,6 +17,7 @@ from glocal.evaluation.calibration.temperature import CalibrationReport
 from glocal.evaluation.per_class import ClassScores, class_scores, macro_f1
 from glocal.evaluation.predictions import Predictions
 from glocal.intervals import count_interval
+from glocal.machine.device import keep_memory
 from glocal.machine.processes import Machine
 
 _NOT_IN_JSON = ("predictions",)
@@ -184,6 +185,7 @@ def _batch_logits(
 ) -> Iterator[Tensor]:
     was_training = network.training
     network.eval()
+    keep_memory(machine.device)
     # Not inference mode for weights that are divided: gathering them leaves tensors that training uses again.
     still = torch.no_grad() if machine.sharded else torch.inference_mode()
     # In float32 also where training computes in bfloat16: the number of a run is that of `val`, `predict` and an exported file.

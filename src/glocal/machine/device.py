@@ -45,12 +45,13 @@ def autocasts(amp: str, device: torch.device) -> bool:
     return device.type == "cpu" and bool(can.get("amx_bf16") or can.get("avx512_bf16"))
 
 
-def keep_memory() -> None:
-    """Lets glibc reuse the memory of large tensors instead of returning it to the kernel after each step.
+def keep_memory(device: torch.device) -> None:
+    """Lets glibc reuse the memory of large tensors on a CPU instead of returning it to the kernel after each batch.
 
-    Otherwise each step on a CPU asks for its activations again, page by page (docs/log.md). Has no effect elsewhere.
+    Otherwise each batch asks for its activations again, page by page, which takes up to a third of its time (docs/log.md). Has no
+    effect elsewhere.
     """
-    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
+    if device.type == "cpu" and sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
         m_trim_threshold, m_mmap_threshold = -1, -3  # malloc.h
         ctypes.CDLL(None).mallopt(m_mmap_threshold, 2**30)
         ctypes.CDLL(None).mallopt(m_trim_threshold, 2**31 - 1)

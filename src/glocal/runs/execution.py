@@ -44,8 +44,7 @@ class Execution:
         """Trains to the end of the recipe, and returns the finished run. notes: further lines to print before the first step."""
         record, data, run = self.record, self.data, self.run
         recipe, resumed = record.recipe, run.state.exists()
-        if self.machine.device.type == "cpu":
-            keep_memory()
+        keep_memory(self.machine.device)
         machine = replace(self.machine, amp=autocasts(recipe.amp, self.machine.device))
         console = self.console if machine.main else None
         start = StartingPoint(data, self.architecture, recipe)
@@ -93,8 +92,7 @@ class Execution:
         ends_at: of `time.time`; a run that is not done then raises Stopped after its step, with its state saved.
         """
         recipe, run = self.record.recipe, self.run
-        if self.machine.device.type == "cpu":
-            keep_memory()
+        keep_memory(self.machine.device)
         machine = replace(self.machine, amp=autocasts(recipe.amp, self.machine.device))
         start = StartingPoint(self.data, self.architecture, recipe)
         state = State.start(start.network()[0].to(machine.device), recipe, machine)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch.nn import functional
 
-from glocal.machine.device import autocasts
+from glocal.machine.device import autocasts, keep_memory
 from glocal.machine.threads import threads as number_of_threads
 from glocal.net.timing.latency import wait_for
 from glocal.weights import AnyArchitecture, build_network
@@ -47,6 +47,7 @@ def training_seconds(
 
         return _median_seconds(step, device) / batch_size
 
+    keep_memory(device)
     return _mean(seconds, archs, threads=threads, at_once=at_once)
 
 
@@ -60,6 +61,7 @@ def evaluation_seconds(
         network, x = build_network(arch).to(device).eval(), torch.randn(batch_size, *arch.image, device=device)
         return _median_seconds(lambda: network(x), device) / batch_size
 
+    keep_memory(device)
     return _mean(seconds, archs, threads=threads, at_once=at_once)
 
 

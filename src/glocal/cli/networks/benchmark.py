@@ -54,13 +54,14 @@ def benchmark(
 
     from glocal.deploying.classifiers import raise_device
     from glocal.deploying.exported import find_exported
-    from glocal.machine.device import pick_device
+    from glocal.machine.device import keep_memory, pick_device
 
     how = merge(BenchmarkSettings(), settings)
     exported = {name: file for name in model if (file := find_exported(name)) is not None}
     for file in exported.values():
         raise_device(file, device)
     place = pick_device(device)
+    keep_memory(place)
     if min(batch_size) < 1:
         raise RecipeError("--batch-size is at least 1")
     if how.threads:

@@ -14,6 +14,7 @@ from glocal.design.space import Answers
 from glocal.errors import ArchitectureError, SearchError
 from glocal.families import vocabulary
 from glocal.files import read_yaml
+from glocal.machine.device import keep_memory
 from glocal.searching.candidates.candidate import Evaluated
 from glocal.searching.search_data import CachedSplit
 from glocal.searching.supernet.supernet import Sharing, Supernet
@@ -99,6 +100,7 @@ class SupernetEvaluation:
         """Loads the supernet and the pictures."""
         torch.set_num_threads(self.threads)
         device = torch.device(self.device)
+        keep_memory(device)
         supernet = load_supernet(self.level, sharing=self.sharing).to(device)
         val, calibration = (CachedSplit.of(s, self.preprocess, device=device) for s in (self.val, self.calibration))
         return PathEvaluator(supernet, val, calibration, self.amp)
