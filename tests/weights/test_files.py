@@ -14,6 +14,7 @@ import torch
 
 import glocal
 from glocal.errors import RunError, WeightError
+from glocal.net.saving.tensor_files import write_safetensors
 from glocal.weights import Model, create_model, files, load_model, save_model
 
 NAME = "cct_2_3x2_32"
@@ -182,3 +183,16 @@ def test_missing_folders_are_made(tmp_path, network):
     path = tmp_path / "runs" / "first" / "best.safetensors"
     save_model(path, Model(network, (), {}))
     assert same(load_model(path).network.state_dict(), network.state_dict())
+
+
+def test_too_little_memory_while_weights_are_written_is_a_memory_error(tmp_path, monkeypatch):
+    class PanicException(BaseException):
+        """What safetensors raises where Python gives it no memory."""
+
+    def save(*args, **more):
+        raise PanicException("PyObject pointer is null")
+
+    monkeypatch.setattr("safetensors.torch.save", save)
+    with pytest.raises(MemoryError, match="PyObject pointer is null"):
+        write_safetensors(tmp_path / "x.safetensors", {}, meta={})
+    assert not [*tmp_path.iterdir()]

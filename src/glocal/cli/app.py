@@ -3,6 +3,7 @@
 import ast
 import gc
 import json
+import signal
 import sys
 import traceback
 import warnings
@@ -114,6 +115,10 @@ def _root(
 
 def _end(error: GlocalError) -> NoReturn:
     """Prints an error, as JSON too where that was asked for, and ends with its exit code."""
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(
+            signal.SIGCHLD, signal.SIG_DFL
+        )  # torch's handler raises here too where a loading process was killed
     if Verbosity.verbose:
         traceback.print_exc()
     if "--json" in sys.argv:

@@ -102,7 +102,12 @@ def _read(path: Path, *, tensors: bool) -> tuple[dict[str, Tensor], dict[str, An
 def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor], *, meta: Mapping[str, Any]) -> None:
     """Writes safetensors in one step: at any moment the path holds the old file or the new one, whole."""
     about = {"format": "pt", "glocal": json.dumps({"format": FORMAT, **meta}, sort_keys=True)}
-    data = safetensors.torch.save({key: t.detach().contiguous() for key, t in tensors.items()}, metadata=about)
+    try:
+        data = safetensors.torch.save({key: t.detach().contiguous() for key, t in tensors.items()}, metadata=about)
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":  # of Rust, in the place of a MemoryError; it is no Exception
+            raise MemoryError(str(error)) from None
+        raise
     write_whole(path, data)
 
 
