@@ -16,13 +16,12 @@ from glocal.design import dump
 from glocal.errors import ComparisonError, GlocalError, RunError, Stopped
 from glocal.files import unique_name, write_yaml
 from glocal.machine.signals import TIME_OVER
-from glocal.picking import trial
 from glocal.picking.measuring.limits import Footprint
 from glocal.picking.run_pick import pick, pick_request, resume_pick
 from glocal.picking.settings import PickSettings
 from glocal.picking.trial import Part
 from glocal.reporting.picks.page import write_pick_page
-from glocal.trials import coordinator
+from glocal.trials import coordinator, training
 from glocal.trials.place import TrialPlace
 from glocal.trials.training import train_entry_to
 from glocal.weights import find_architecture
@@ -158,7 +157,7 @@ def test_a_budget_that_ends_during_the_finals_says_what_was_left_out(done, tmp_p
             raise Stopped(TIME_OVER, "for a test")
         return train_entry_to(entry, epochs=epochs, on_epoch=on_epoch)
 
-    monkeypatch.setattr(trial, "train_entry_to", stopped_in_finals)
+    monkeypatch.setattr(training, "train_entry_to", stopped_in_finals)
     found = resume_pick(copied(done, tmp_path / "late"))
     assert found.pick
     assert not found.verdicts
@@ -176,7 +175,7 @@ def diverging(monkeypatch, *, when):
             raise RunError("the loss is nan")
         return train_entry_to(entry, epochs=epochs, **more)
 
-    monkeypatch.setattr(trial, "train_entry_to", train)
+    monkeypatch.setattr(training, "train_entry_to", train)
 
 
 def test_a_finalist_whose_training_fails_is_not_picked_and_says_so(done, tmp_path, monkeypatch):

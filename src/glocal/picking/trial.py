@@ -11,16 +11,13 @@ from glocal.artifacts.run_folder import RunFolder
 from glocal.comparing.racing.decision import Right
 from glocal.comparing.trial import read_right, write_predictions
 from glocal.data import Data
-from glocal.errors import RunError, Stopped
 from glocal.evaluation.scores import Scores
 from glocal.files import unique_name
 from glocal.machine.processes import Machine
-from glocal.machine.signals import TIME_OVER
-from glocal.machine.threads import threads as number_of_threads
 from glocal.picking.candidates import Candidate
 from glocal.picking.recipe import with_horizon
 from glocal.recipes.schema import Recipe
-from glocal.trials.training import Entry, train_entry_to
+from glocal.trials.training import Entry, train_in_time
 from glocal.trials.trial import Json, Trial
 from glocal.trials.workers.worker import Run
 
@@ -63,21 +60,14 @@ class PickTask:
 
     def _run(self, candidates: Mapping[str, Candidate], settings: Json) -> Json:
         part = Part(**settings)
-        folder, failure, started = self.folder / part.folder, "", time.monotonic()
-        if time.time() < self.ends_at:
-            try:
-                with number_of_threads(self.threads):
-                    train_entry_to(
-                        self._entry(candidates[part.candidate], part),
-                        epochs=part.epochs,
-                        on_epoch=partial(_save_predictions, folder),
-                        ends_at=self.ends_at,
-                    )
-            except Stopped as stopped:
-                if stopped.number != TIME_OVER:
-                    raise
-            except RunError as error:
-                failure = str(error)
+        folder, started = self.folder / part.folder, time.monotonic()
+        failure = train_in_time(
+            self._entry(candidates[part.candidate], part),
+            threads=self.threads,
+            epochs=part.epochs,
+            on_epoch=partial(_save_predictions, folder),
+            ends_at=self.ends_at,
+        )
         rows = RunFolder(folder / "run").metrics()[: part.epochs]
         return {
             "folder": part.folder,

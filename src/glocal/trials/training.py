@@ -2,6 +2,7 @@
 
 import multiprocessing
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -14,9 +15,10 @@ import torch
 from glocal.artifacts.run_folder import RunFolder
 from glocal.data import Data
 from glocal.data.options import DataOptions
-from glocal.errors import TrialError
+from glocal.errors import RunError, Stopped, TrialError
 from glocal.evaluation.scores import Scores
 from glocal.machine.processes import Machine
+from glocal.machine.signals import TIME_OVER
 from glocal.machine.threads import threads as number_of_threads
 from glocal.net.saving.tensor_files import read_meta
 from glocal.recipes.schedule import check_warmup
@@ -126,6 +128,29 @@ def train_entry_to(
     execution = Execution(record, entry.data, entry.architecture, run, machine, console=None, teacher=None)
     execution.to_epoch(epochs, on_epoch=on_epoch, ends_at=ends_at)
     return run
+
+
+def train_in_time(
+    entry: Entry,
+    *,
+    threads: int,
+    epochs: int,
+    on_epoch: Callable[[int, Scores], None],
+    ends_at: float | None,
+) -> str:
+    """`train_entry_to` with so many threads of torch, as far as the time goes. Gives why the training failed, as it would again;
+    "" for one that did not, whether it reached its epochs or not."""
+    if ends_at is not None and time.time() >= ends_at:
+        return ""
+    try:
+        with number_of_threads(threads):
+            train_entry_to(entry, epochs=epochs, on_epoch=on_epoch, ends_at=ends_at)
+    except Stopped as stopped:
+        if stopped.number != TIME_OVER:
+            raise
+    except RunError as error:
+        return str(error)
+    return ""
 
 
 def finished(folder: Path, recipe: Recipe) -> Trained | None:

@@ -13,11 +13,11 @@ from rich.console import Console
 from glocal.artifacts.run_folder import RunFolder
 from glocal.errors import GlocalError, RunError, SearchError
 from glocal.machine import signals
-from glocal.searching.racing import level, trial
+from glocal.searching.racing import level
 from glocal.searching.racing.trial import as_trial
 from glocal.searching.search import resume, search
 from glocal.searching.search_run import origin_of
-from glocal.trials import plan
+from glocal.trials import plan, training
 from glocal.trials.table import Table
 from glocal.trials.training import train_entry_to
 from glocal.trials.workers.joining import join
@@ -87,7 +87,7 @@ def test_a_network_that_diverges_leaves_the_race_and_ends_it_for_no_other(shades
             raise RunError("the loss is nan")
         return train_entry_to(entry, epochs=epochs, **more)
 
-    monkeypatch.setattr(trial, "train_entry_to", train)
+    monkeypatch.setattr(training, "train_entry_to", train)
     found = searched(shades, tmp_path, strategy=strategy, name="other")
     (other,) = rows(found.folder / "one" / "finalists.csv")
     assert other["answers"] != winner["answers"]
@@ -101,7 +101,7 @@ def test_where_every_network_diverges_the_search_says_so(shades, tmp_path, monke
     def train(entry, **more):
         raise RunError("the loss is nan")
 
-    monkeypatch.setattr(trial, "train_entry_to", train)
+    monkeypatch.setattr(training, "train_entry_to", train)
     for strategy in ("halving", "asha"):
         with pytest.raises(GlocalError, match=r"no arm could be measured|all trainings failed"):
             searched(shades, tmp_path, strategy=strategy, name=strategy)
@@ -132,11 +132,11 @@ class Clocked:
     def __init__(self, monkeypatch, pace):
         self.now, self.pace = 1000.0, pace
         at = SimpleNamespace(time=lambda: self.now, monotonic=lambda: self.now)
-        for module in (search_module, plan, trial, signals):
+        for module in (search_module, plan, training, signals):
             monkeypatch.setattr(module, "time", at)
         for module in (level, search_module):
             monkeypatch.setattr(module, "unit_seconds", lambda search, space: lambda phase: 1.0)
-        monkeypatch.setattr(trial, "train_entry_to", self._train)
+        monkeypatch.setattr(training, "train_entry_to", self._train)
 
     def _train(self, entry, *, epochs, on_epoch, ends_at):
         def slowly(epoch, scores):

@@ -1,6 +1,5 @@
 """One trial of a race: a network is trained alone up to an epoch of its schedule, and its predictions are saved."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,14 +12,11 @@ from glocal.comparing.trial import read_right, write_predictions
 from glocal.data import Data
 from glocal.design import Architecture, decide
 from glocal.design.space import Answers
-from glocal.errors import RunError, Stopped
 from glocal.evaluation.scores import Scores
 from glocal.machine.processes import Machine
-from glocal.machine.signals import TIME_OVER
-from glocal.machine.threads import threads as number_of_threads
 from glocal.recipes.schema import Recipe
 from glocal.searching.candidates.candidate import format_answers
-from glocal.trials.training import Entry, train_entry_to
+from glocal.trials.training import Entry, train_in_time
 from glocal.trials.trial import Json, Trial
 from glocal.trials.workers.worker import Run
 
@@ -46,17 +42,14 @@ class TrainNetworks:
 
     def _run(self, settings: Json) -> Json:
         answers, epochs = tuple(settings["answers"]), int(settings["epochs"])
-        entry, folder, ends_at = self.entry(answers), self.folder / format_answers(answers), self.ends_at.get(epochs)
-        failure = ""
-        if ends_at is None or time.time() < ends_at:
-            try:
-                with number_of_threads(self.threads):
-                    train_entry_to(entry, epochs=epochs, on_epoch=partial(_save_predictions, folder), ends_at=ends_at)
-            except Stopped as stopped:
-                if stopped.number != TIME_OVER:
-                    raise
-            except RunError as error:  # it diverged, as it would again: the others go on
-                failure = str(error)
+        entry, folder = self.entry(answers), self.folder / format_answers(answers)
+        failure = train_in_time(
+            entry,
+            threads=self.threads,
+            epochs=epochs,
+            on_epoch=partial(_save_predictions, folder),
+            ends_at=self.ends_at.get(epochs),
+        )
         rows = RunFolder(entry.folder).metrics()[:epochs]
         return {
             "accuracy": rows[-1]["val_top1"] if rows and not failure else 0.0,
