@@ -22,6 +22,7 @@ from torch import Tensor
 from glocal.errors import WeightError
 from glocal.files import reason_of, write_whole
 from glocal.machine.processes import Machine, is_divided
+from glocal.net.saving.tensor_files import tensor_bytes
 
 FORMAT = 1
 """Of a state; another one when what this version writes can no longer be read, or what an earlier one wrote."""
@@ -38,7 +39,7 @@ def write_state(
     writers = machine.processes if machine.sharded else 1
     checksum = 0
     if machine.rank < writers:
-        data = safetensors.torch.save({key: local_part(t).detach().cpu().contiguous() for key, t in tensors.items()})
+        data = tensor_bytes({key: local_part(t) for key, t in tensors.items()})
         checksum = zlib.crc32(data)
         write_whole(folder / f"{machine.rank}-of-{writers}.safetensors", data)
     checksums = machine.gathered(checksum)  # all parts are there before they are named

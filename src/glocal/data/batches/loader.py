@@ -121,10 +121,16 @@ class Batches(Dataset[Batch]):
         loader = DataLoader(
             _Answers(self), batch_size=None, sampler=numbers, num_workers=self.workers or 0, generator=torch.Generator()
         )
-        for answer in loader:
-            if isinstance(answer, DataError):
-                raise answer
-            yield answer
+        try:
+            for answer in loader:
+                if isinstance(answer, DataError):
+                    raise answer
+                yield answer
+        except (
+            ConnectionError,
+            EOFError,
+        ) as error:  # it was killed while a batch was on its way, and torch did not see it yet
+            raise RuntimeError("DataLoader worker ended while it sent a batch") from error
 
     def _from_threads(self, numbers: range) -> Iterator[Batch]:
         pool = ThreadPoolExecutor(self.threads)

@@ -102,13 +102,15 @@ def _read(path: Path, *, tensors: bool) -> tuple[dict[str, Tensor], dict[str, An
 def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor], *, meta: Mapping[str, Any]) -> None:
     """Writes safetensors in one step: at any moment the path holds the old file or the new one, whole."""
     about = {"format": "pt", "glocal": json.dumps({"format": FORMAT, **meta}, sort_keys=True)}
-    try:
-        data = safetensors.torch.save({key: t.detach().contiguous() for key, t in tensors.items()}, metadata=about)
-    except BaseException as error:
-        if type(error).__name__ == "PanicException":  # of Rust, in the place of a MemoryError; it is no Exception
-            raise MemoryError(str(error)) from None
-        raise
-    write_whole(path, data)
+    write_whole(path, tensor_bytes(tensors, about=about))
+
+
+def tensor_bytes(tensors: Mapping[str, Tensor], *, about: dict[str, str] | None = None) -> bytes:
+    """The bytes of a safetensors file. MemoryError where there is no room for them; safetensors itself would panic there."""
+    whole = {key: t.detach().cpu().contiguous() for key, t in tensors.items()}
+    bytearray(2 * sum(t.nbytes for t in whole.values()))  # it makes them twice
+    data: bytes = safetensors.torch.save(whole, metadata=about)
+    return data
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
