@@ -3,11 +3,13 @@
 This is where torch enters the room; `glocal.data` imports it only when `Batches` is used.
 """
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass
 from itertools import islice
+from types import TracebackType
 from typing import Literal, get_args
 
 import numpy as np
@@ -119,7 +121,12 @@ class Batches(Dataset[Batch]):
     def _from_processes(self, numbers: range) -> Iterator[Batch]:
         # A DataLoader draws a seed for its workers, from torch's global generator unless it has its own.
         loader = DataLoader(
-            _Answers(self), batch_size=None, sampler=numbers, num_workers=self.workers or 0, generator=torch.Generator()
+            _Answers(self),
+            batch_size=None,
+            sampler=numbers,
+            num_workers=self.workers or 0,
+            generator=torch.Generator(),
+            worker_init_fn=_say_nothing_of_lost_connections,
         )
         try:
             for answer in loader:
@@ -166,6 +173,17 @@ def _order(split: Split, *, seed: int, epoch: int, train: bool, repeats: int, sa
     if repeats > 1:
         return draws.repeated(seed, epoch, len(split), repeats=repeats)
     return draws.order(seed, epoch, len(split))
+
+
+def _say_nothing_of_lost_connections(worker: int) -> None:
+    """For a process that loads: where nobody takes its batches any more, multiprocessing would print a traceback."""
+    said = sys.excepthook
+
+    def say(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+        if not isinstance(error, (ConnectionError, EOFError)):
+            said(kind, error, at)
+
+    sys.excepthook = say
 
 
 class _Answers(Dataset[Batch | DataError]):
