@@ -191,7 +191,7 @@ def test_too_little_memory_while_weights_are_written_is_a_memory_error(tmp_path,
         assert size == 2 * 4 * 1000
         raise MemoryError
 
-    monkeypatch.setattr(tensor_files, "bytearray", none_left, raising=False)
+    monkeypatch.setattr(tensor_files, "bytes", none_left, raising=False)
     with pytest.raises(MemoryError):
         write_safetensors(tmp_path / "x.safetensors", {"a": torch.zeros(1000)}, meta={})
     assert not [*tmp_path.iterdir()]

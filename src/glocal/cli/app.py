@@ -115,10 +115,9 @@ def _root(
 
 def _end(error: GlocalError) -> NoReturn:
     """Prints an error, as JSON too where that was asked for, and ends with its exit code."""
+    # torch's handler raises here too where another loading process was killed
     if hasattr(signal, "SIGCHLD"):
-        signal.signal(
-            signal.SIGCHLD, signal.SIG_DFL
-        )  # torch's handler raises here too where a loading process was killed
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if Verbosity.verbose:
         traceback.print_exc()
     if "--json" in sys.argv:

@@ -133,10 +133,8 @@ class Batches(Dataset[Batch]):
                 if isinstance(answer, DataError):
                     raise answer
                 yield answer
-        except (
-            ConnectionError,
-            EOFError,
-        ) as error:  # it was killed while a batch was on its way, and torch did not see it yet
+        # It was killed while a batch was on its way, and torch did not see it yet.
+        except (ConnectionError, EOFError) as error:
             raise RuntimeError("DataLoader worker ended while it sent a batch") from error
 
     def _from_threads(self, numbers: range) -> Iterator[Batch]:

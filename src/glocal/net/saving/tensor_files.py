@@ -108,7 +108,7 @@ def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor], *, meta: 
 def tensor_bytes(tensors: Mapping[str, Tensor], *, about: dict[str, str] | None = None) -> bytes:
     """The bytes of a safetensors file. MemoryError where there is no room for them; safetensors itself would panic there."""
     whole = {key: t.detach().cpu().contiguous() for key, t in tensors.items()}
-    bytearray(2 * sum(t.nbytes for t in whole.values()))  # it makes them twice
+    bytes(2 * sum(t.nbytes for t in whole.values()))  # it makes them twice; these are asked for and not written
     data: bytes = safetensors.torch.save(whole, metadata=about)
     return data
 
