@@ -13,6 +13,7 @@ from torch import Tensor
 from glocal.data import Augment, Batches, Preprocess, Split, check
 from glocal.data import random_streams as draws
 from glocal.errors import DataError
+from glocal.machine.failures import failure_of
 
 AUGMENT = Augment(crop="pad", pad=1, hflip=0.5)
 
@@ -129,6 +130,18 @@ def test_the_shares_of_a_batch_are_the_batch_and_hold_the_pairs_that_mixup_mixes
 def test_a_batch_that_processes_cannot_share_is_an_error(digits: Split, batch_size: int):
     with pytest.raises(DataError, match="multiple of 8"):
         train(digits, batch_size=batch_size, share=(0, 4))
+
+
+@pytest.mark.parametrize("lost", [ConnectionResetError("reset by peer"), EOFError()])
+def test_a_process_that_dies_while_it_sends_a_batch_is_said_to_have_been_killed(digits: Split, monkeypatch, lost):
+    def breaks(*args: Any, **options: Any):
+        raise lost
+        yield
+
+    monkeypatch.setattr("glocal.data.batches.loader.DataLoader", breaks)
+    with pytest.raises(RuntimeError) as raised:
+        list(train(digits, workers=2))
+    assert "was killed" in (failure_of(raised.value) or "")
 
 
 def test_repeats_show_pictures_several_times_each_time_otherwise(digits: Split):
