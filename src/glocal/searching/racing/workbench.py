@@ -59,7 +59,7 @@ class FolderBench:
         name = f"{self.phase}/left before rung {rung}"
         left = self.search.plan.once(name, lambda: max(1, int(self._clocked(planned))))
         if left < int(planned):
-            self.search.echo(f"  the machine is slower than it was timed: {left:,} of {int(planned):,} epochs are left")
+            self.search.echo(f"  epochs take longer than they were timed: {left:,} of {int(planned):,} are left")
         return left
 
     def _clocked(self, planned: float) -> float:
