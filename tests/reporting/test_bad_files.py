@@ -10,6 +10,7 @@ import yaml
 from damage import damaged, disturbed
 from glocal.errors import GlocalError
 from glocal.reporting import write_report
+from tries import tries
 
 FILES = (
     "search.yaml",
@@ -78,7 +79,7 @@ def test_a_damaged_race_is_shown_or_named(race_of_mine, monkeypatch):
 @pytest.mark.campaign
 @pytest.mark.parametrize("name", FILES)
 def test_many_damaged_files_are_shown_or_named(quick, name):
-    fuzz(quick, name, n=300, seed=1)
+    fuzz(quick, name, n=tries(300), seed=1)
 
 
 @pytest.mark.parametrize(

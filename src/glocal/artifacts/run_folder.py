@@ -140,10 +140,11 @@ class RunFolder:
         try:
             with path.open(newline="", encoding="utf-8") as file:
                 table = csv.DictReader(file)
+                columns = table.fieldnames or ()
                 rows = [{str(name): float(value) for name, value in row.items()} for row in table]
         except (OSError, ValueError, TypeError, csv.Error) as error:
             raise RunError(f"{path} is not whole: {reason_of(error)}") from None
-        if missing := [name for name in COLUMNS if name not in (table.fieldnames or ())]:
+        if missing := [name for name in COLUMNS if name not in columns]:
             raise RunError(f"{path} is not whole: it has no column {missing[0]}")
         return rows
 

@@ -24,7 +24,7 @@ Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _EFFORT, _LIMITS = "How much", "Limits (least and most)"
 Levels = Literal["one", "joint", "two"]
-StrategyName = Literal["supernet", "fair", "sandwich", "halving", "asha", "proxy", "guided"]
+StrategyName = Literal["supernet", "fair", "sandwich", "halving", "asha", "proxy", "guided", "random"]
 
 SHARES = {"supernet": 9, "candidates": 3, "finalists": 8}
 """Of a level's time. This is our choice: one supernet ranks all candidates, and five finalists are trained from scratch."""

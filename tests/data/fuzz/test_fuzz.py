@@ -13,6 +13,7 @@ import pytest
 from data.fuzz.mutations import damaged
 from data.fuzz.readers import Place, Reader
 from glocal.errors import GlocalError
+from tries import tries
 
 FEW, MANY = 150, 20_000
 READERS = (
@@ -66,7 +67,7 @@ def test_an_undamaged_file_is_right(readers: dict[str, Reader], name: str):
 @pytest.mark.parametrize("name", READERS)
 def test_of_very_many_none_crashes_hangs_or_takes_the_memory(name: str, tmp_path: Path):
     """Each reader in a process of its own, so that a crash of a library is seen; prints the figures of docs/torture.md."""
-    command = [sys.executable, __file__, name, str(tmp_path), str(MANY // len(READERS) + 1)]
+    command = [sys.executable, __file__, name, str(tmp_path), str(tries(MANY // len(READERS) + 1))]
     paths = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": paths})
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

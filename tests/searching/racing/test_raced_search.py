@@ -48,7 +48,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("strategy", ["halving", "asha", "proxy", "guided"])
+@pytest.mark.parametrize("strategy", ["halving", "asha", "proxy", "guided", "random"])
 def test_a_search_without_a_supernet_finds_a_trained_network_within_its_epochs(shades, tmp_path, strategy):
     found = searched(shades, tmp_path, strategy=strategy, proxy="macs", name="one")
     level = found.folder / "one"

@@ -76,7 +76,7 @@ class RacedLevel:
 
     def _candidates(self, epochs: int) -> Sequence[Candidate]:
         settings = self.search.settings
-        n = settings.candidates or (CANDIDATES if settings.strategy not in ("halving", "asha") else epochs)
+        n = settings.candidates or (epochs if self._strategy.guide is None else CANDIDATES)
         n = min(n, size(self.space))
         strategy = Proposals(
             self.space, RandomSearch(n, n), settings.limits, self.search.pricer(self.space), settings.seed

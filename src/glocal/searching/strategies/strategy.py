@@ -44,7 +44,7 @@ class Strategy:
 
 
 def strategies(proxy: str) -> dict[str, Strategy]:
-    """The strategies by the names that `--strategy` takes, and "random". `proxy` guides those that take one."""
+    """The strategies by the names that `--strategy` takes. `proxy` guides those that take one."""
     return {
         "supernet": Strategy("supernet"),
         "fair": Strategy("fair"),
