@@ -108,7 +108,8 @@ def _run(opened: OpenPick, measure: Measure | None) -> PickResult:
 
 def _run_held(opened: OpenPick, measure: Measure | None) -> PickResult:
     _announce(opened)
-    surveyed = survey(opened, measure or measure_in(opened.settings.form))
+    limited = opened.settings.max_latency_ms is not None
+    surveyed = survey(opened, measure or measure_in(opened.settings.form, limited=limited))
     memory = opened.stored(FILE, Decisions)
     if memory is None:
         memory = Decisions(StoredPlan.of(_plan(opened, surveyed)))

@@ -17,16 +17,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of one forward pass at a batch size: median and 95th percentile over the rounds."""
+    """Milliseconds of one forward pass at a batch size: median, upper quartile and 95th percentile over the rounds."""
 
     batch_size: int
     p50_ms: float
+    p75_ms: float
     p95_ms: float
 
     @classmethod
     def of(cls, ms: Sequence[float], batch_size: int) -> "Timing":
         """From the milliseconds of each round, two or more."""
-        return cls(batch_size, statistics.median(ms), statistics.quantiles(ms, n=20)[-1])
+        twentieths = statistics.quantiles(ms, n=20)
+        return cls(batch_size, statistics.median(ms), twentieths[14], twentieths[-1])
 
     @property
     def images_per_s(self) -> float:
@@ -41,17 +43,19 @@ def measure(
     batch_size: int,
     device: torch.device,
     rounds: int = 30,
+    least_s: float = 0.0,
     warmup: int = 5,
     bf16: bool = False,
 ) -> dict[str, Timing]:
     """Times the forward pass of networks on pictures of (channels, height, width), in evaluation mode, taking turns.
 
-    `rounds` passes of each are timed, after `warmup` that are not. A turn is three passes after one that is not timed,
-    which finds the caches as the others left them: a network that is in use runs warm.
+    At least `rounds` passes of each are timed, and as many as `least_s` seconds have room for, after `warmup` that are not. A
+    turn is three passes after one that is not timed, which finds the caches as the others left them: a network that is in use
+    runs warm.
     """
     x = torch.randn(batch_size, *size, device=device)
     calls = {name: partial(network.to(device).eval(), x) for name, network in networks.items()}
-    taken = measure_calls(calls, device=device, rounds=rounds, warmup=warmup, bf16=bf16)
+    taken = measure_calls(calls, device=device, rounds=rounds, least_s=least_s, warmup=warmup, bf16=bf16)
     return {name: Timing.of(ms, batch_size) for name, ms in taken.items()}
 
 
@@ -62,9 +66,11 @@ def measure_calls(
     rounds: int,
     warmup: int,
     bf16: bool,
+    least_s: float = 0.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[T, list[float]]:
-    """Milliseconds of each of at least `rounds` calls, without gradients, in turns as `measure` says.
+    """Milliseconds of each of at least `rounds` calls, for at least `least_s` seconds in all, without gradients, in turns as
+    `measure` says.
 
     clock: `time.process_time` counts what the threads of this process compute, which other processes hardly change.
     """
@@ -73,8 +79,8 @@ def measure_calls(
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         for _, call in ready * warmup:
             call()
-        turn = 0
-        while any(len(ms) < rounds for ms in taken.values()):
+        turn, until = 0, clock() + least_s
+        while any(len(ms) < rounds for ms in taken.values()) or clock() < until:
             first = turn % len(ready)  # nobody always comes first, or after the same other
             for name, call in (*ready[first:], *ready[:first]):
                 taken[name] += [1000 * _timed(call, device, clock) for _ in range(4)][1:]

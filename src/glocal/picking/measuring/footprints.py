@@ -27,29 +27,38 @@ from glocal.picking.settings import DeployedForm
 from glocal.weights import Model
 
 ROUNDS = 30
+LEAST_S = 5.0
+"""That candidates of one picture size are measured where latency is limited: a shared processor is slow for seconds at a time."""
 Shape = tuple[int, int, int]
 
 
-def measure_in(form: DeployedForm) -> Measure:
-    """The function that measures candidates in a form, float32, one picture at a time, those of one picture size in turns."""
-    return _measure_pytorch if form == "pytorch" else partial(_measure_exported, form=form)
+def measure_in(form: DeployedForm, *, limited: bool = False) -> Measure:
+    """The function that measures candidates in a form, float32, one picture at a time, those of one picture size in turns.
+
+    limited: whether latency has a limit, for which `LEAST_S` seconds are measured.
+    """
+    least_s = LEAST_S if limited else 0.0
+    if form == "pytorch":
+        return partial(_measure_pytorch, least_s=least_s)
+    return partial(_measure_exported, form=form, least_s=least_s)
 
 
-def _measure_pytorch(candidates: Sequence[Candidate], device: torch.device) -> Mapping[str, Footprint]:
+def _measure_pytorch(
+    candidates: Sequence[Candidate], device: torch.device, *, least_s: float
+) -> Mapping[str, Footprint]:
     found: dict[str, Footprint] = {}
     for shape, alike in _by_shape(candidates):
         networks = {each.name: Network(each.architecture) for each in alike}
-        timings = measure(networks, shape, batch_size=1, device=device, rounds=ROUNDS, warmup=2)
+        timings = measure(networks, shape, batch_size=1, device=device, rounds=ROUNDS, least_s=least_s, warmup=2)
         for each in alike:
             timing = timings[each.name]
-            found[each.name] = Footprint(timing.p50_ms, timing.p95_ms, memory_bytes(each.architecture))
+            found[each.name] = Footprint(timing.p50_ms, timing.p75_ms, memory_bytes(each.architecture))
     return found
 
 
 def _measure_exported(
-    candidates: Sequence[Candidate], device: torch.device, *, form: DeployedForm
+    candidates: Sequence[Candidate], device: torch.device, *, form: Form, least_s: float
 ) -> Mapping[str, Footprint]:
-    assert form != "pytorch"
     if device.type != "cpu":
         raise RecipeError(
             f"--form {form} is measured on the processor; give --device cpu, or --form pytorch for {device}"
@@ -59,12 +68,12 @@ def _measure_exported(
         for _, alike in _by_shape(candidates):
             files = {each.name: _write(each, form, Path(folder)) for each in alike}
             calls = {name: partial(file.run, file.batch) for name, file in files.items()}
-            taken = measure_calls(calls, device=device, rounds=ROUNDS, warmup=3, bf16=False)
+            taken = measure_calls(calls, device=device, rounds=ROUNDS, least_s=least_s, warmup=3, bf16=False)
             for each in alike:
                 file, timing = files[each.name], Timing.of(taken[each.name], 1)
                 memory = peak_memory(file.path, file.batch.shape, threads=cores(), dtype="uint8")
                 memory = memory or memory_bytes(each.architecture)  # not every system says what a process takes
-                found[each.name] = Footprint(timing.p50_ms, timing.p95_ms, memory, file_bytes(file.path))
+                found[each.name] = Footprint(timing.p50_ms, timing.p75_ms, memory, file_bytes(file.path))
     return found
 
 
