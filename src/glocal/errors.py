@@ -40,6 +40,10 @@ class RunError(GlocalError):
     """A run that cannot continue: a loss that is not finite, a full disk, a folder or file that is not a run's."""
 
 
+class DivergedError(RunError):
+    """A training whose loss or weights are not finite any more: begun again, it would end so again."""
+
+
 class TrialError(GlocalError):
     """Trials that cannot start or continue: a table that is lost or holds other trials, a worker that failed, a short budget."""
 

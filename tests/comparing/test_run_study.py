@@ -4,6 +4,8 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ import glocal
 from glocal.artifacts.run_folder import RunFolder
 from glocal.comparing import run_study
 from glocal.comparing.arms import build_arms, training_subset
+from glocal.comparing.result import arm_result
 from glocal.comparing.run_study import resume_study, study
 from glocal.comparing.runs import compare_runs
 from glocal.comparing.statistics.compare import compare
@@ -137,6 +140,28 @@ def test_a_study_that_was_cut_goes_on_to_the_same_table(done, tmp_path):
         (copy / name).unlink()
     assert facts(resume_study(copy)) == facts(done)
     assert (copy / "study.json").is_file()
+
+
+def test_an_arm_that_diverges_has_no_verdict_and_says_why_and_ends_the_study_for_no_other(shades, tmp_path):
+    """Its learning rate is the reason."""
+    wild = Arm("wild", MIXER.format(5), settings={"lr": 1e30, "clip_grad": None, "opt": "sgd"})
+    found = run(shades, tmp_path, replace(KERNELS, arms=(*KERNELS.arms[:2], wild)))
+    assert [len(arm.accuracies) for arm in found.arms] == [3, 3, 0]
+    assert [verdict.arm for verdict in found.verdicts] == ["k5"]
+    assert found.rows()[2]["verdict"] == "diverged"
+    (note,) = (note for note in found.notes if note.startswith("wild diverged, so no verdict speaks of it."))
+    assert "seed 0: the loss is" in note
+    assert not [*found.folder.glob("trials/wild*/seed-1")], "it is not trained with other seeds"
+    assert facts(resume_study(found.folder)) == facts(found)
+    assert "wild diverged" in write_study_page(found.folder).read_text()
+
+
+def test_of_an_arm_that_diverges_with_its_second_seed_the_first_does_not_count():
+    arm = SimpleNamespace(name="k3", cost=SimpleNamespace(params=1, macs=2), arm=SimpleNamespace(printed=None))
+    good = {"arms": {"k3": {"accuracy": 0.5}}, "time_s": 1.0}
+    row = arm_result(arm, [good, {"accuracy": 0.0, "failure": "the loss is nan"}])
+    assert (row.accuracies, row.failure) == ((), "seed 1: the loss is nan")
+    assert arm_result(arm, [good]).accuracies == (0.5,)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from glocal.comparing.statistics.compare import compare
 from glocal.comparing.trial import read_right
 from glocal.data.options import DataOptions
 from glocal.design import dump
-from glocal.errors import ComparisonError, GlocalError, RunError, Stopped
+from glocal.errors import ComparisonError, DivergedError, GlocalError, RunError, Stopped
 from glocal.files import unique_name, write_yaml
 from glocal.machine.signals import TIME_OVER
 from glocal.picking.measuring.limits import Footprint
@@ -167,12 +167,12 @@ def test_a_budget_that_ends_during_the_finals_says_what_was_left_out(done, tmp_p
     ]
 
 
-def diverging(monkeypatch, *, when):
-    """Trainings of which `when`(entry, epochs) is true fail, as those do whose loss is not finite."""
+def failing(monkeypatch, *, when, error):
+    """Trainings of which `when`(entry, epochs) is true end in an error."""
 
     def train(entry, *, epochs, **more):
         if when(entry, epochs):
-            raise RunError("the loss is nan")
+            raise error
         return train_entry_to(entry, epochs=epochs, **more)
 
     monkeypatch.setattr(training, "train_entry_to", train)
@@ -181,7 +181,11 @@ def diverging(monkeypatch, *, when):
 def test_a_finalist_whose_training_fails_is_not_picked_and_says_so(done, tmp_path, monkeypatch):
     """The leader with its second seed; the time is not to blame."""
     leader = unique_name(done.pick)
-    diverging(monkeypatch, when=lambda entry, epochs: leader in str(entry.folder) and "seed-1" in str(entry.folder))
+    failing(
+        monkeypatch,
+        when=lambda entry, epochs: leader in str(entry.folder) and "seed-1" in str(entry.folder),
+        error=DivergedError("the loss is nan"),
+    )
     found = resume_pick(copied(done, tmp_path / "leader"))
     assert found.pick == done.rows[1].name
     assert len(found.rows[0].accuracies) == 2
@@ -192,11 +196,23 @@ def test_a_finalist_whose_training_fails_is_not_picked_and_says_so(done, tmp_pat
     assert not any("The budget allowed" in note for note in found.notes)
 
 
+def test_a_full_disk_is_no_result_of_a_candidate(done, tmp_path, monkeypatch):
+    """It ends the pick by name; the next session trains that candidate as the others."""
+    leader, folder = unique_name(done.pick), copied(done, tmp_path / "full")
+    with monkeypatch.context() as patch:
+        error = RunError("state could not be written: No space left on device")
+        failing(patch, when=lambda entry, epochs: leader in str(entry.folder) and epochs == 3, error=error)
+        with pytest.raises(RunError, match="No space left"):
+            resume_pick(folder)
+    again = resume_pick(folder)
+    assert (again.pick, [row.accuracies for row in again.rows]) == (done.pick, [row.accuracies for row in done.rows])
+
+
 def test_where_all_trainings_fail_the_reason_is_told(done, tmp_path, monkeypatch):
-    diverging(monkeypatch, when=lambda entry, epochs: True)
+    failing(monkeypatch, when=lambda entry, epochs: True, error=DivergedError("the loss is nan"))
     with pytest.raises(ComparisonError, match=r"no arm could be measured after 1 epochs; .* the loss is nan"):
         resume_pick(copied(done, tmp_path / "none"))
-    diverging(monkeypatch, when=lambda entry, epochs: epochs == 3)
+    failing(monkeypatch, when=lambda entry, epochs: epochs == 3, error=DivergedError("the loss is nan"))
     with pytest.raises(ComparisonError, match=r"every network that could be picked failed .* the loss is nan"):
         resume_pick(copied(done, tmp_path / "finals"))
 

@@ -12,11 +12,13 @@ import torch
 
 import glocal
 from glocal.design import load
-from glocal.errors import DataError, RecipeError, SearchError, TrialError
+from glocal.errors import DataError, DivergedError, RecipeError, SearchError, TrialError
 from glocal.families import vocabulary
 from glocal.files import read_yaml
 from glocal.searching.search import resume, search
 from glocal.searching.search_result import as_module
+from glocal.trials import training
+from glocal.trials.training import train_entry
 from glocal.weights.files import read
 
 LITTLE = {
@@ -123,6 +125,31 @@ def test_a_search_that_is_stopped_goes_on_to_the_same_tables_and_winner(found, s
         assert [(r["answers"], r["accuracy"], r["origin"], r["parents"]) for r in ours] == [
             (r["answers"], r["accuracy"], r["origin"], r["parents"]) for r in theirs
         ]
+
+
+def test_finalists_that_diverge_leave_and_the_search_ends_where_all_do(found, tmp_path, monkeypatch):
+    """The finals of the second level again: without the winner of before, and then without any."""
+    whole = rows(found.folder / "details" / "finalists.csv")
+    (won,) = (Path(row["run"]).name for row in whole if row["winner"] == "1")
+    folder = shutil.copytree(found.folder, tmp_path / "again")
+
+    def train(entry):
+        if entry.folder.parent.parent.name == "details" and entry.folder.name in diverged:
+            raise DivergedError("the loss is nan")
+        return train_entry(entry)
+
+    monkeypatch.setattr(training, "train_entry", train)
+    monkeypatch.setattr(training, "finished", lambda *_: None)
+    diverged = {won}
+    shutil.rmtree(folder / "winner")
+    (folder / "details" / "finalists.csv").unlink()
+    assert resume(folder).answers["details"] != found.answers["details"]
+    assert [row["run"] for row in rows(folder / "details" / "finalists.csv")] == [
+        row["run"] for row in whole if row["winner"] == "0"
+    ]
+    diverged = {"1", "2"}
+    with pytest.raises(SearchError, match="every finalist of details diverged: the loss is nan"):
+        resume(folder)
 
 
 def test_a_notebook_shows_the_result_with_nothing_that_it_would_run(found):

@@ -29,7 +29,8 @@ def table_of(result: StudyResult, *, width: int) -> Table:
         cells = [*_accuracy(arm), _difference(verdict)]
         if wide:
             cells = [count(arm.macs), *cells, _printed(result, verdict)]
-        table.add_row(Text(arm.name), *cells, _outcome(verdict, names_baseline=len(baselines) > 1))
+        outcome = Text("diverged", style="red") if arm.failure else _outcome(verdict, names_baseline=len(baselines) > 1)
+        table.add_row(Text(arm.name), *cells, outcome)
     against = baselines.pop() if len(baselines) == 1 else "the arm in brackets"
     table.caption = f"difference: to {against}, in points of top-1, with its interval"
     table.caption_justify = "left"

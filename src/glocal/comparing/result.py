@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ArmResult:
-    """An arm: its size, and its accuracy with each seed on the held-out pictures (fractions)."""
+    """An arm: its size, and its accuracy with each seed on the held-out pictures (fractions).
+
+    failure: which seed's training diverged, and how. It has no accuracies then, since those of its other seeds would flatter it.
+    """
 
     name: str
     params: int
@@ -30,6 +33,7 @@ class ArmResult:
     accuracies: tuple[float, ...]
     train_s: tuple[float, ...]
     printed: float | None  # the paper's number, percent
+    failure: str = ""
     test_accuracies: tuple[float, ...] = ()
 
     @property
@@ -114,7 +118,7 @@ class StudyResult:
                     "difference": verdict and verdict.difference.mean,
                     "low": verdict and verdict.interval.low,
                     "high": verdict and verdict.interval.high,
-                    "verdict": verdict.outcome.value if verdict else "",
+                    "verdict": verdict.outcome.value if verdict else "diverged" if arm.failure else "",
                     "compared_with": verdict.baseline if verdict else "",
                     "printed": arm.printed,
                 }
@@ -165,8 +169,8 @@ def verdicts(
     if not ready:
         return ()
     if max(min(len(right[p.arm]), len(right[p.baseline])) for p in ready) >= looks.at[0]:
-        found = compare_pairs_at_looks(right, pairs, margin=margin, looks=looks)
-        return tuple(found[pair].verdict for pair in pairs if pair in found)
+        found = compare_pairs_at_looks(right, ready, margin=margin, looks=looks)
+        return tuple(found[pair].verdict for pair in ready if pair in found)
     common = {pair: min(len(right[pair.arm]), len(right[pair.baseline])) for pair in ready}
     seeds = min(common.values())
     now = compare_pairs({name: array[:seeds] for name, array in right.items() if len(array)}, ready, margin=margin)
@@ -176,11 +180,14 @@ def verdicts(
 def arm_result(arm: BuiltArm, trials: Sequence[Mapping[str, Any]]) -> ArmResult:
     """An arm from the results of its trials, in the order of the seeds."""
     size = arm.cost
+    failures = [f"seed {seed}: {each['failure']}" for seed, each in enumerate(trials) if "failure" in each]
+    sound = () if failures else trials
     return ArmResult(
         name=arm.name,
         params=size.params,
         macs=size.macs,
-        accuracies=tuple(float(trial["arms"][arm.name]["accuracy"]) for trial in trials),
-        train_s=tuple(float(trial["time_s"]) for trial in trials),
+        accuracies=tuple(float(trial["arms"][arm.name]["accuracy"]) for trial in sound),
+        train_s=tuple(float(trial["time_s"]) for trial in sound),
         printed=arm.arm.printed,
+        failure=failures[0] if failures else "",
     )

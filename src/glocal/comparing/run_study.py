@@ -229,6 +229,7 @@ def _train(opened: OpenStudy, coordinator: Coordinator, quote: StudyQuote) -> tu
         together = seeds_at_once(opened.workers, len(active))
         for seed in range(have, target, together):
             seeds = range(seed, min(seed + together, target))
+            active = [name for name in active if name not in _diverged(coordinator.table.trials())]
             if seed >= first and quote.seconds(len(seeds), trainings=active) > opened.clock.left_s:
                 return (f"the budget ended at {seed} seeds; {', '.join(_arms_of(groups, active))} stay undecided",)
             if trained:
@@ -245,6 +246,11 @@ def _run_seeds(coordinator: Coordinator, names: Sequence[str], seeds: Iterable[i
     missing = {t.key for t in wanted} - {t.key for t in coordinator.table.trials() if t.result is not None}
     coordinator.run(wanted)
     return bool(missing)
+
+
+def _diverged(trials: Iterable[Trial]) -> set[str]:
+    """The trainings that diverged with a seed; they are not trained with others."""
+    return {str(t.settings["training"]) for t in trials if t.result is not None and "failure" in t.result}
 
 
 def _arms_of(groups: Mapping[str, Sequence[Any]], names: Sequence[str]) -> list[str]:
@@ -264,15 +270,17 @@ def _worth_more(verdict: Verdict) -> bool:
 def current_result(opened: OpenStudy, trials: Sequence[Trial], *, notes: Sequence[str] = ()) -> StudyResult:
     """What the finished trials say so far. Seeds of an arm count up to the first that is missing."""
     finished = {(t.settings["training"], t.settings["seed"]): t.result for t in trials if t.result is not None}
-    rows, right = [], {}
+    rows, right, failures = [], {}, []
     for name, group in trainings(opened.arms).items():
         results: list[Mapping[str, Any]] = []
         while (found := finished.get((name, len(results)))) is not None:
             results.append(found)
         for arm in group:
-            rows.append(arm_result(arm, results))
-            files = [opened.folder / result["arms"][arm.name]["predictions"] for result in results]
+            rows.append(row := arm_result(arm, results))
+            files = [opened.folder / result["arms"][arm.name]["predictions"] for result in results if not row.failure]
             right[arm.name] = np.stack([read_right(file) for file in files]) if files else np.empty((0, 0))
+            if row.failure:
+                failures.append(f"{arm.name} diverged, so no verdict speaks of it. With {row.failure}")
     order = [arm.name for arm in opened.arms]
     found_verdicts = verdicts(right, opened.study.pairs(), margin=opened.study.margin, looks=opened.looks)
     return StudyResult(
@@ -283,7 +291,7 @@ def current_result(opened: OpenStudy, trials: Sequence[Trial], *, notes: Sequenc
         pictures=len(opened.data.val),
         arms=tuple(sorted(rows, key=lambda row: order.index(row.name))),
         verdicts=found_verdicts,
-        notes=tuple(notes),
+        notes=(*notes, *failures),
     )
 
 

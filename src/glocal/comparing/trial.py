@@ -15,7 +15,7 @@ from glocal.comparing.arms import BuiltArm
 from glocal.comparing.corruptions import Corrupted
 from glocal.comparing.study import Evaluation
 from glocal.data import Data, Preprocess, Split
-from glocal.errors import ComparisonError
+from glocal.errors import ComparisonError, DivergedError
 from glocal.evaluation.predictions import Predictions
 from glocal.evaluation.scores import Resize, Scores, score
 from glocal.files import reason_of, unique_name, whole_file
@@ -68,12 +68,16 @@ class StudyTask:
     def _run(self, groups: dict[str, tuple[BuiltArm, ...]], settings: Json) -> Json:
         group, seed = groups[settings["training"]], int(settings["seed"])
         folder = self.folder / "trials" / settings["training"] / f"seed-{seed}"
+        place = {"folder": str(folder.relative_to(self.folder))}
         with number_of_threads(self.threads):
-            run = RunFolder(train_entry(self._entry(group[0], folder, seed=seed)).folder)
+            try:
+                run = RunFolder(train_entry(self._entry(group[0], folder, seed=seed)).folder)
+            except DivergedError as error:
+                return {**place, "accuracy": 0.0, "failure": str(error)}
             found = {each.name: self._evaluate(each, run) for each in group}
         metrics = run.metrics()
         return {
-            "folder": str(folder.relative_to(self.folder)),
+            **place,
             "accuracy": float(np.mean([arm["accuracy"] for arm in found.values()])),
             "time_s": metrics[-1]["time_s"],
             "curve": [round(row["val_top1"], 6) for row in metrics],

@@ -16,6 +16,7 @@ from glocal.artifacts.run_folder import RunFolder
 from glocal.design import Architecture, decide, dump
 from glocal.design.space import Answers, size
 from glocal.design.text import count
+from glocal.errors import DivergedError, SearchError
 from glocal.files import write_yaml
 from glocal.machine.signals import Stop
 from glocal.machine.threads import threads
@@ -183,9 +184,16 @@ class Level:
         trained = search.train_all(
             networks, epochs, on_trained=lambda entry, one: search.echo(f"  {entry.folder.name}: {one.val}")
         )
-        rows = list(zip(finalists, archs, trained, strict=True))
+        rows = []
+        for candidate, arch, one in zip(finalists, archs, trained, strict=True):
+            if isinstance(one, DivergedError):
+                search.echo(f"  {format_answers(candidate.answers)} diverged: {one}")
+            else:
+                rows.append((candidate, arch, one))
+        if not rows:
+            raise SearchError(f"every finalist of {self.name} diverged: {trained[0]}")
         first = most_accurate(rows)
         write_finalists(self.path / "finalists.csv", rows, winner=first)
-        answers, winner = finalists[first].answers, trained[first]
-        search.echo(f"  winner of {self.name}: {format_answers(answers)}, {winner.val.top1:.2%}\n")
-        return Winner(answers, archs[first], winner)
+        candidate, arch, winner = rows[first]
+        search.echo(f"  winner of {self.name}: {format_answers(candidate.answers)}, {winner.val.top1:.2%}\n")
+        return Winner(candidate.answers, arch, winner)

@@ -12,6 +12,7 @@ from glocal.data import Data, Preprocess, Split
 from glocal.design import Architecture, cost
 from glocal.design.limits import Pricer
 from glocal.design.memory import memory_bytes
+from glocal.errors import DivergedError
 from glocal.machine.device import autocasts
 from glocal.machine.processes import Machine
 from glocal.machine.threads import threads
@@ -131,9 +132,9 @@ class SearchRun:
         *,
         seed: int | None = None,
         on_trained: Callable[[Entry, Trained], None],
-    ) -> list[Trained]:
+    ) -> list[Trained | DivergedError]:
         """Trains networks from scratch, each in its folder, all with one recipe; resumes those that were started. `seed` is by
-        default the recipe's."""
+        default the recipe's. Gives the error of one that diverged."""
         seed = self.recipe.seed if seed is None else seed
         recipe = self.recipe.merged({"epochs": epochs, "cooldown_epochs": 0, "seed": seed})
         entries = [

@@ -16,7 +16,7 @@ from glocal.artifacts.run_folder import RunFolder
 from glocal.data import Augment, Data
 from glocal.data.batches.loader import Batches
 from glocal.data.batches.preprocess import Preprocess
-from glocal.errors import RunError
+from glocal.errors import DivergedError
 from glocal.evaluation.scores import Scores, score
 from glocal.machine.processes import Machine, whole_tensor
 from glocal.machine.signals import Stop
@@ -67,7 +67,7 @@ def fit(state: State, job: Job) -> None:
     """Trains from `state` to the end of the recipe, or to `job.epochs`; saves the best and last weights, metrics and state.
 
     Each step depends only on the state, the pictures and (seed, step), so a run that is killed and resumed ends in the
-    same bits. Raises RunError at a loss or weights that are not finite, before anything good is overwritten, and Stopped
+    same bits. Raises DivergedError at a loss or weights that are not finite, before anything good is overwritten, and Stopped
     after a signal, with the state saved.
     """
     steps = steps_per_epoch(job)
@@ -129,7 +129,7 @@ def train_epoch(state: State, job: Job, *, epoch: int, start: int, steps: int) -
         inputs, targets = mix(job.preprocess.normalise(x.to(machine.device)), y.to(machine.device), epoch)
         step = _step(state, whole, inputs, targets, job=job, weights_K=weights_K)
         if not math.isfinite(step.loss):
-            raise RunError(_not_finite(step.loss, state=state, epoch=epoch, lr=lr, run=job.run))
+            raise DivergedError(_not_finite(step.loss, state=state, epoch=epoch, lr=lr, run=job.run))
         state.step += 1
         state.loss_sum += step.loss
         images = len(x) * machine.processes

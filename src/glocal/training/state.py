@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from glocal.errors import RunError, WeightError
+from glocal.errors import DivergedError, RunError, WeightError
 from glocal.machine.processes import Machine
 from glocal.recipes.schema import Recipe
 from glocal.training.optimizer import optimizer
@@ -61,14 +61,14 @@ class State:
         self.seconds, self.counted = self.seconds + now - self.counted, now
 
     def require_finite(self, path: Path, machine: Machine) -> None:
-        """RunError where weights are not finite, with the state that `path` names."""
+        """DivergedError where weights are not finite, with the state that `path` names."""
         finite = all(bool(torch.isfinite(local_part(p)).all()) for p in self.network.parameters())
         if machine.mean(float(finite))[0] < 1:
-            raise RunError(f"weights are not finite after step {self.step}; the last good state is {path}")
+            raise DivergedError(f"weights are not finite after step {self.step}; the last good state is {path}")
 
     def save(self, path: Path, machine: Machine) -> None:
-        """Writes the state beside `path` and then lets `path` name it. RunError where weights are not finite, or the disk is
-        full; what `path` named before is then still there."""
+        """Writes the state beside `path` and then lets `path` name it. DivergedError where weights are not finite, RunError
+        where the disk is full; what `path` named before is then still there."""
         self.require_finite(path, machine)
         self.count_time()
         tensors = {f"{name}.{key}": t for name, module in self._modules() for key, t in module.state_dict().items()}

@@ -15,7 +15,7 @@ import torch
 from glocal.artifacts.run_folder import RunFolder
 from glocal.data import Data
 from glocal.data.options import DataOptions
-from glocal.errors import RunError, Stopped, TrialError
+from glocal.errors import DivergedError, Stopped, TrialError
 from glocal.evaluation.scores import Scores
 from glocal.machine.processes import Machine
 from glocal.machine.signals import TIME_OVER
@@ -71,14 +71,15 @@ def train_all(
     workers: int = 1,
     threads: int,
     on_trained: Callable[[Entry, Trained], None] | None = None,
-) -> list[Trained]:
-    """Trains every entry: resumes the runs that were started, and takes the results of those that are finished.
+) -> list[Trained | DivergedError]:
+    """Trains every entry: resumes the runs that were started, and takes the results of those that are finished. The error of a
+    training that diverges stands in the place of its result.
 
     workers: runs at a time, each in a process of its own if there are several. threads: of torch, for each run; it touches the
     last bits of the result, and the number of workers does not. on_trained: called with each entry that was trained here.
-    TrialError where a process dies; what any run raises is raised here.
+    TrialError where a process dies; what else a run raises is raised here.
     """
-    results: dict[int, Trained] = {}
+    results: dict[int, Trained | DivergedError] = {}
     left = []
     for i, entry in enumerate(entries):
         if done := finished(entry.folder, entry.record.recipe):
@@ -91,7 +92,7 @@ def train_all(
         trained = _in_processes(entries, left, workers=workers, threads=threads)
     for i, one in trained:
         results[i] = one
-        if on_trained:
+        if on_trained and isinstance(one, Trained):
             on_trained(entries[i], one)
     return [results[i] for i in range(len(entries))]
 
@@ -138,8 +139,8 @@ def train_in_time(
     on_epoch: Callable[[int, Scores], None],
     ends_at: float | None,
 ) -> str:
-    """`train_entry_to` with so many threads of torch, as far as the time goes. Gives why the training failed, as it would again;
-    "" for one that did not, whether it reached its epochs or not."""
+    """`train_entry_to` with so many threads of torch, as far as the time goes. Gives how the training diverged; "" for one that
+    did not, whether it reached its epochs or not. Any other error is no result of the network, and is raised."""
     if ends_at is not None and time.time() >= ends_at:
         return ""
     try:
@@ -148,7 +149,7 @@ def train_in_time(
     except Stopped as stopped:
         if stopped.number != TIME_OVER:
             raise
-    except RunError as error:
+    except DivergedError as error:
         return str(error)
     return ""
 
@@ -167,21 +168,30 @@ def so_far(folder: Path) -> Trained | None:
     return Trained(folder, Scores.from_json(read_meta(run.weights("best"))["notes"]["val"]))
 
 
-def _in_this_process(entries: Sequence[Entry], left: Sequence[int], *, threads: int) -> Iterator[tuple[int, Trained]]:
+def _train_or_diverge(entry: Entry) -> Trained | DivergedError:
+    try:
+        return train_entry(entry)
+    except DivergedError as error:
+        return error
+
+
+def _in_this_process(
+    entries: Sequence[Entry], left: Sequence[int], *, threads: int
+) -> Iterator[tuple[int, Trained | DivergedError]]:
     with number_of_threads(threads):
         for i in left:
-            yield i, train_entry(entries[i])
+            yield i, _train_or_diverge(entries[i])
 
 
 def _in_processes(
     entries: Sequence[Entry], left: Sequence[int], *, workers: int, threads: int
-) -> Iterator[tuple[int, Trained]]:
+) -> Iterator[tuple[int, Trained | DivergedError]]:
     # Entries may share their pictures, which are large: the processes get all entries once, in one pickle, and then numbers.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
         min(workers, len(left)), mp_context=context, initializer=_receive, initargs=(entries, threads)
     ) as pool:
-        waiting: dict[Future[Trained], int] = {pool.submit(_train_received, i): i for i in left}
+        waiting: dict[Future[Trained | DivergedError], int] = {pool.submit(_train_received, i): i for i in left}
         try:
             for future in as_completed(waiting):
                 yield waiting[future], future.result()
@@ -204,5 +214,5 @@ def _receive(entries: Sequence[Entry], threads: int) -> None:
     _received = entries
 
 
-def _train_received(number: int) -> Trained:
-    return train_entry(_received[number])
+def _train_received(number: int) -> Trained | DivergedError:
+    return _train_or_diverge(_received[number])

@@ -3,6 +3,7 @@
 import csv
 import importlib
 import io
+import itertools
 import json
 import shutil
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from glocal.artifacts.run_folder import RunFolder
-from glocal.errors import GlocalError, RunError, SearchError
+from glocal.errors import DivergedError, GlocalError, RunError, SearchError
 from glocal.machine import signals
 from glocal.searching.racing import level
 from glocal.searching.racing.trial import as_trial
@@ -84,7 +85,7 @@ def test_a_network_that_diverges_leaves_the_race_and_ends_it_for_no_other(shades
 
     def train(entry, *, epochs, **more):
         if entry.folder.parent.name == winner["answers"] and epochs > 1:
-            raise RunError("the loss is nan")
+            raise DivergedError("the loss is nan")
         return train_entry_to(entry, epochs=epochs, **more)
 
     monkeypatch.setattr(training, "train_entry_to", train)
@@ -97,9 +98,26 @@ def test_a_network_that_diverges_leaves_the_race_and_ends_it_for_no_other(shades
         resume(found.folder)
 
 
+@pytest.mark.parametrize("strategy", ["halving", "asha"])
+def test_a_full_disk_is_no_result_of_a_network(shades, tmp_path, monkeypatch, strategy):
+    """It ends the search by name, and the search that goes on finds what one finds that was never stopped."""
+    whole, calls = searched(shades, tmp_path, strategy=strategy, name="whole"), itertools.count()
+
+    def train(entry, **more):
+        if next(calls) == 2:
+            raise RunError("state could not be written: No space left on device")
+        return train_entry_to(entry, **more)
+
+    monkeypatch.setattr(training, "train_entry_to", train)
+    with pytest.raises(RunError, match="No space left"):
+        searched(shades, tmp_path, strategy=strategy, name="other")
+    found = resume(tmp_path / "other")
+    assert (found.answers, found.val) == (whole.answers, whole.val)
+
+
 def test_where_every_network_diverges_the_search_says_so(shades, tmp_path, monkeypatch):
     def train(entry, **more):
-        raise RunError("the loss is nan")
+        raise DivergedError("the loss is nan")
 
     monkeypatch.setattr(training, "train_entry_to", train)
     for strategy in ("halving", "asha"):

@@ -10,7 +10,7 @@ import numpy as np
 from glocal.comparing.statistics.reliability import Reliability, reliability
 from glocal.design import Architecture, cost, decide
 from glocal.design.space import Answers
-from glocal.errors import RecipeError, SearchError
+from glocal.errors import DivergedError, RecipeError, SearchError
 from glocal.evaluation.predictions import FILE, Predictions
 from glocal.files import whole_file, write_whole
 from glocal.searching.candidates.candidate import format_answers
@@ -64,11 +64,16 @@ def rank_supernet(
     names = [f"{format_answers(answers)}-{epochs}" for answers in every]
     echo(f"{networks} networks of {space.name}, {epochs} epochs each, {seeds} seeds")
     trained = [
-        search_run.train_all(
-            {search_run.folder / level / "rank" / _name(n, seed): arch for n, arch in zip(names, archs, strict=True)},
-            epochs,
-            seed=search_run.recipe.seed + seed,
-            on_trained=lambda entry, one: echo(f"  {entry.folder.name}: {one.val.top1:.2%}"),
+        _all_of(
+            search_run.train_all(
+                {
+                    search_run.folder / level / "rank" / _name(n, seed): arch
+                    for n, arch in zip(names, archs, strict=True)
+                },
+                epochs,
+                seed=search_run.recipe.seed + seed,
+                on_trained=lambda entry, one: echo(f"  {entry.folder.name}: {one.val.top1:.2%}"),
+            )
         )
         for seed in range(seeds)
     ]
@@ -88,6 +93,14 @@ def _check(least: int, **numbers: int | None) -> None:
     for name, given in numbers.items():
         if given is not None and given < least:
             raise RecipeError(f"--{name} {given}: give {least} or more")
+
+
+def _all_of(trained: Sequence[Trained | DivergedError]) -> list[Trained]:
+    """What was trained; the error of the first network that diverged, since a rank speaks of all that were chosen."""
+    for one in trained:
+        if isinstance(one, DivergedError):
+            raise one
+    return [one for one in trained if isinstance(one, Trained)]
 
 
 def _name(network: str, seed: int) -> str:
