@@ -86,13 +86,13 @@ def _candidates(figure: "Figure", level: LevelFolder, cost: str, limits: Limit) 
     axes.set_ylim(low, high + (high - low) / 8)  # space for the winner's name
     _finalists(axes, level, cost)
     _label(axes, cost, f"{level.accuracy_is}, %")
-    axes.set_title(
-        f"{level.name}: {len(rows):,} candidates in {last + 1} generation{'s' * (last > 0)}", fontsize=10, loc="left"
-    )
+    when = f" in {last + 1} generations" if last else ""
+    axes.set_title(f"{level.name}: {len(rows):,} candidates{when}", fontsize=10, loc="left")
     _legend(axes)
-    bar = figure.colorbar(points, cax=figure.add_axes((0.905, 0.11, 0.018, 0.8)))
-    bar.set_label("generation", fontsize=9)
-    bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if last:
+        bar = figure.colorbar(points, cax=figure.add_axes((0.905, 0.11, 0.018, 0.8)))
+        bar.set_label("generation", fontsize=9)
+        bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _limits(axes: "Axes", cost: str, limits: Limit) -> None:

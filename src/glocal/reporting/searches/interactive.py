@@ -40,7 +40,7 @@ def candidates_plot(level: LevelFolder, cost: str, limits: Limit) -> Plot:
 
 
 def _candidates(rows: Sequence[Row], cost: str, kind: Cost) -> Plot:
-    ticks = _whole(len({row.generation for row in rows}))
+    generations = len({row.generation for row in rows})
     return {
         "name": "candidates",
         "mode": "markers",
@@ -54,7 +54,8 @@ def _candidates(rows: Sequence[Row], cost: str, kind: Cost) -> Plot:
             "color": [row.generation for row in rows],
             "colorscale": "Viridis",
             "reversescale": True,
-            "colorbar": {"title": {"text": "generation"}, "thickness": 14, **ticks},
+            "showscale": generations > 1,
+            "colorbar": {"title": {"text": "generation"}, "thickness": 14, **_whole(generations)},
         },
     }
 
