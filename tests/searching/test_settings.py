@@ -60,7 +60,15 @@ def test_what_is_wrong_is_named(values, error, message):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"supernet_epochs": 3}, {"front": "macs"}, {"bins": 4, "strategy": "proxy"}, {"topk": 2, "strategy": "guided"}],
+    [
+        *(
+            {"supernet_epochs": 3},
+            {"front": "macs"},
+            {"bins": 4, "strategy": "proxy"},
+            {"topk": 2, "strategy": "guided"},
+        ),
+        *({"method": "random"}, {"sharing": "entangled"}, {"p_mutation": 0.5}, {"calibration": 10}),
+    ],
 )
 def test_settings_of_a_supernet_have_no_effect_without_one_and_are_refused(changes):
     with pytest.raises(RecipeError, match="has no supernet; leave it out, or give --strategy supernet"):
@@ -81,11 +89,9 @@ def test_without_a_supernet_a_search_costs_what_one_with_a_supernet_does():
     assert with_time.horizon(5, 30) == 1
 
 
-@pytest.mark.parametrize(
-    "setting",
-    [{"method": "random"}, {"sharing": "entangled"}, {"p_mutation": 0.5}, {"calibration": 10}, {"front": "macs"}],
-)
-def test_what_only_a_supernet_has_is_refused_without_one(setting):
-    assert SearchSettings.of({**setting, "strategy": "supernet"})
-    with pytest.raises(RecipeError, match="has no supernet"):
-        SearchSettings.of(setting)
+def test_settings_without_effect_are_not_kept_and_what_is_kept_gives_the_same_settings():
+    for changes in ({}, {"strategy": "supernet", "bins": 4, "front": "macs"}, {"strategy": "guided", "proxy": "macs"}):
+        settings = SearchSettings.of(changes)
+        kept = settings.to_json()
+        assert ("bins" in kept) == ("sharing" in kept) == settings.has_supernet
+        assert SearchSettings.of(kept) == settings

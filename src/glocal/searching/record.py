@@ -46,7 +46,7 @@ class SearchRecord:
         values = {
             **self.about,
             "source": self.source,
-            "settings": self.settings.model_dump(mode="json"),
+            "settings": self.settings.to_json(),
             "recipe": self.recipe.model_dump(mode="json"),
             "machine": {
                 "device": self.device,

@@ -29,6 +29,11 @@ StrategyName = Literal["supernet", "fair", "sandwich", "halving", "asha", "proxy
 SHARES = {"supernet": 9, "candidates": 3, "finalists": 8}
 """Of a level's time. This is our choice: one supernet ranks all candidates, and five finalists are trained from scratch."""
 
+OF_SUPERNETS = (
+    "supernet_epochs", "front", "bins", "population", "topk", "strict_spos", "method", "sharing", "p_mutation", "calibration"
+)  # fmt: skip
+"""The settings that have no effect without a supernet."""
+
 UNITS = {"supernet": "epochs", "candidates": "candidates", "finalists": "epochs each"}
 
 
@@ -127,6 +132,10 @@ class SearchSettings(BaseModel):
         if not settings.has_supernet:
             _refuse_supernet_settings(settings)
         return settings
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: the settings that have an effect under this strategy."""
+        return self.model_dump(mode="json", exclude=set() if self.has_supernet else {*OF_SUPERNETS})
 
     @property
     def limits(self) -> Limits:
@@ -230,9 +239,7 @@ class SearchSettings(BaseModel):
 
 def _refuse_supernet_settings(settings: SearchSettings) -> None:
     """RecipeError for settings that have no effect without a supernet."""
-    for name in (
-        "supernet_epochs", "front", "bins", "population", "topk", "strict_spos", "method", "sharing", "p_mutation", "calibration"
-    ):  # fmt: skip
+    for name in OF_SUPERNETS:
         if getattr(settings, name) != SearchSettings.model_fields[name].default:
             raise RecipeError(
                 f"{name} {getattr(settings, name)}: --strategy {settings.strategy} has no supernet; leave it out, or give "
