@@ -42,6 +42,7 @@ SHORTER = (
     (r"\bworkers=\d+", "workers=1"),
     (r"--(candidates|supernet-epochs|finalists|finalist-epochs)[ =]\d+ ?", ""),
     (r"--budget[ =]\S+ ?", ""),
+    (r"--space glit_cifar(?!_)", "--space glit_cifar_48_2"),
     (r"\bbudget_s=\d+", "candidates=4, finalists=1, finalist_epochs=1"),
     (r"(glocal\.study\([^)]*)\)", r"\1, seeds=1)"),
 )
