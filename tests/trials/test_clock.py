@@ -2,6 +2,7 @@
 
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,9 +13,9 @@ from glocal.trials.clock import Clock
 
 @pytest.fixture
 def now(monkeypatch):
-    """A clock that the test sets."""
+    """A clock that the test sets, for this module alone: the servers of other tests wait by the real one."""
     now = [100.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     return now
 
 

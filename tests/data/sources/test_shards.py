@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from glocal.data import Manifest, Report, check, write_shards
+from glocal.data.pictures import Unreadable
 from glocal.data.sources import remote
 from glocal.data.sources.shards import class_names, expanded, list_shards
 from glocal.data.sources.tar import members
@@ -286,6 +287,38 @@ def test_a_broken_header_is_noticed(tar):
     file.write_bytes(data)
     ((_, _, reason),) = told(check(file), "cut short")
     assert reason == f"no header at byte {at:,}, so what follows is lost; 5 whole samples before that"
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        b"17\xb7path=a.png\n",
+        b"0 path=a.png\n",
+        b"2 path=a.png\n",
+        b"11 size=-1\n",
+        b"12 size=1_0\n",
+        b"8 \xff=1\n",
+    ],
+)
+def test_a_broken_extended_header_is_named_and_never_read_for_ever(tmp_path, records):
+    """A record without a length, with one that has no room for itself, with a size that is none, and a key that is no text."""
+    entry = tarfile.TarInfo("pax")
+    entry.type, entry.size = tarfile.XHDTYPE, len(records)
+    file = tmp_path / "a.tar"
+    file.write_bytes(entry.tobuf(tarfile.USTAR_FORMAT) + records.ljust(512, b"\0") + bytes(1024))
+    with file.open("rb") as opened, pytest.raises(Unreadable, match="the extended header at byte 512 is broken"):
+        list(members(opened))
+
+
+@pytest.mark.parametrize("size", [b"-0000000001", b"00000000009", b"0000000_001"])
+def test_a_size_that_is_no_number_is_named(tmp_path, size):
+    header = bytearray(tarfile.TarInfo("a.png").tobuf(tarfile.USTAR_FORMAT))
+    header[124:135] = size
+    header[148:156] = b" " * 8
+    header[148:156] = f"{sum(header):06o}\0 ".encode()
+    (tmp_path / "a.tar").write_bytes(header + bytes(1024))
+    with (tmp_path / "a.tar").open("rb") as opened, pytest.raises(Unreadable, match="the header at byte 0 has no size"):
+        list(members(opened))
 
 
 def test_what_is_packed_or_no_tar_is_named(tar):

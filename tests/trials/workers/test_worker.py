@@ -8,6 +8,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pg8000.dbapi
 import pytest
@@ -267,7 +268,7 @@ def test_a_worker_leaves_when_nothing_comes(tmp_path):
 
 def test_a_machine_that_is_silent_is_taken_for_dead_and_one_that_beats_is_not(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("glocal.trials.workers.liveness.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("glocal.trials.workers.liveness.time", SimpleNamespace(monotonic=lambda: now[0]))
     workers = DeadWorkers(stale_s=100)
     for beats, now[0] in enumerate(range(0, 301, 20)):
         dead = workers.among(
