@@ -1,7 +1,7 @@
 """Whether the supernet of a level ranks networks as training does: some are trained alone, and both orders are compared."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -61,22 +61,10 @@ def rank_supernet(
     evaluator = search_run.evaluation(level).evaluator()
     by_supernet = [evaluator(answers).accuracy for answers in every]
     archs = [decide(space, answers) for answers in every]
-    names = [f"{format_answers(answers)}-{epochs}" for answers in every]
+    named = {f"{format_answers(answers)}-{epochs}": arch for answers, arch in zip(every, archs, strict=True)}
     echo(f"{networks} networks of {space.name}, {epochs} epochs each, {seeds} seeds")
-    trained = [
-        _all_of(
-            search_run.train_all(
-                {
-                    search_run.folder / level / "rank" / _name(n, seed): arch
-                    for n, arch in zip(names, archs, strict=True)
-                },
-                epochs,
-                seed=search_run.recipe.seed + seed,
-                on_trained=lambda entry, one: echo(f"  {entry.folder.name}: {one.val.top1:.2%}"),
-            )
-        )
-        for seed in range(seeds)
-    ]
+    runs = search_run.folder / level / "rank"
+    trained = [_train_all(search_run, runs, named, epochs=epochs, seed=seed, echo=echo) for seed in range(seeds)]
     alone = [sum(one.val.top1 for one in of_network) / seeds for of_network in zip(*trained, strict=True)]
     pairs = [Pair(one, other, cost(arch).macs) for one, other, arch in zip(by_supernet, alone, archs, strict=True)]
     measured = _reliability(trained, search_run.data.classes) if seeds > 1 and not search_run.data.multi_label else None
@@ -95,12 +83,28 @@ def _check(least: int, **numbers: int | None) -> None:
             raise RecipeError(f"--{name} {given}: give {least} or more")
 
 
-def _all_of(trained: Sequence[Trained | DivergedError]) -> list[Trained]:
-    """What was trained; the error of the first network that diverged, since a rank speaks of all that were chosen."""
-    for one in trained:
+def _train_all(
+    search_run: SearchRun,
+    folder: Path,
+    networks: Mapping[str, Architecture],
+    *,
+    epochs: int,
+    seed: int,
+    echo: Callable[[str], None],
+) -> list[Trained]:
+    """Trains networks, by their names in a folder, with another seed than the search's by so much. DivergedError where one
+    diverges, since a rank speaks of all that were chosen."""
+    found = []
+    for one in search_run.train_all(
+        {folder / _name(name, seed): arch for name, arch in networks.items()},
+        epochs,
+        seed=search_run.recipe.seed + seed,
+        on_trained=lambda entry, one: echo(f"  {entry.folder.name}: {one.val.top1:.2%}"),
+    ):
         if isinstance(one, DivergedError):
             raise one
-    return [one for one in trained if isinstance(one, Trained)]
+        found.append(one)
+    return found
 
 
 def _name(network: str, seed: int) -> str:
