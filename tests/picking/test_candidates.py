@@ -93,7 +93,7 @@ def test_measured_limits_are_named_with_what_was_measured(two):
     footprints = {two[0].name: Footprint(3.0, 4.0, 100), two[1].name: Footprint(5.0, 6.0, 50)}
     kept, refused = within_measured(two, footprints, PickSettings(max_latency_ms=5, max_memory_bytes=200))
     assert kept == two[:1]
-    assert refused[0].reason == "latency 6.00 ms, over --max-latency 5ms"
+    assert refused[0].reason == "upper quartile of latency 6.00 ms, over --max-latency 5ms"
 
 
 def test_what_is_measured_keeps_a_distance_from_its_limit_and_what_is_counted_does_not(two):

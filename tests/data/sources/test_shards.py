@@ -297,11 +297,12 @@ def test_a_broken_header_is_noticed(tar):
         b"2 path=a.png\n",
         b"11 size=-1\n",
         b"12 size=1_0\n",
-        b"8 \xff=1\n",
+        b"6 \xff=1\n",
+        b"9 a=1\n",
     ],
 )
 def test_a_broken_extended_header_is_named_and_never_read_for_ever(tmp_path, records):
-    """A record without a length, with one that has no room for itself, with a size that is none, and a key that is no text."""
+    """A record without a length, with no room for it, with a size or a key that is none, and one that is cut off."""
     entry = tarfile.TarInfo("pax")
     entry.type, entry.size = tarfile.XHDTYPE, len(records)
     file = tmp_path / "a.tar"

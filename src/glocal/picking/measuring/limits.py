@@ -62,14 +62,14 @@ def within_measured(
         found = footprints[each.name]
         measured = found.file_bytes is not None
         rows = (
-            ("latency", "ms", 1.0, found.p75_ms, settings.max_latency_ms, True),
-            ("memory", "MB", 1e6, found.memory_bytes, settings.max_memory_bytes, measured),
-            ("file", "MB", 1e6, found.file_bytes or 0, settings.max_file_bytes, measured),
+            ("latency", "upper quartile of latency", "ms", 1.0, found.p75_ms, settings.max_latency_ms, True),
+            ("memory", "memory", "MB", 1e6, found.memory_bytes, settings.max_memory_bytes, measured),
+            ("file", "file", "MB", 1e6, found.file_bytes or 0, settings.max_file_bytes, measured),
         )
         reasons = [
-            f"{name} {number / unit:.2f} {symbol}, {'over' if number > limit else f'within {SPARE:.0%} of'} "
-            f"--max-{name} {limit / unit:g}{symbol}"
-            for name, symbol, unit, number, limit, has_noise in rows
+            f"{what} {number / unit:.2f} {symbol}, {'over' if number > limit else f'within {SPARE:.0%} of'} "
+            f"--max-{flag} {limit / unit:g}{symbol}"
+            for flag, what, symbol, unit, number, limit, has_noise in rows
             if limit is not None and number > limit * (1 - SPARE * has_noise)
         ]
         if reasons:
