@@ -51,7 +51,7 @@ def members(file: BinaryIO) -> Iterator[Member]:
         elif kind in _PAX:
             try:
                 pax = _pax(_read(file, start, length))
-                name, size = pax.get("path", name), _digits(pax["size"]) if "size" in pax else size
+                name, size = pax.get("path", name), _digits(pax["size"].encode()) if "size" in pax else size
             except ValueError:
                 where = f"the extended header at byte {start:,} is broken"
                 raise Unreadable("cut short", f"{where}, so what follows is lost") from None
@@ -96,12 +96,12 @@ def _number(field: bytes) -> int:
     """A number of a header: octal digits, or, from 8 GiB on, bytes with the highest bit set. ValueError for neither."""
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
-    return _digits(field.split(b"\0", 1)[0].strip() or b"0", base=8)
+    return _digits(field.split(b"\0", 1)[0].strip() or b"0", 8)
 
 
-def _digits(text: str | bytes, *, base: int = 10) -> int:
+def _digits(text: bytes, base: int = 10) -> int:
     """A number of digits alone: no sign and no underscore, which `int` reads too. ValueError for anything else."""
-    if not (text.isdigit() and text.isascii()):
+    if not text.isdigit():
         raise ValueError(f"{text!r} is no number")
     return int(text, base)
 
