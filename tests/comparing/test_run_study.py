@@ -145,7 +145,7 @@ def test_a_study_that_was_cut_goes_on_to_the_same_table(done, tmp_path):
 def test_an_arm_that_diverges_has_no_verdict_and_says_why_and_ends_the_study_for_no_other(shades, tmp_path):
     """Its learning rate is the reason."""
     wild = Arm("wild", MIXER.format(5), settings={"lr": 1e30, "clip_grad": None, "opt": "sgd"})
-    found = run(shades, tmp_path, replace(KERNELS, arms=(*KERNELS.arms[:2], wild)))
+    found = run(shades, tmp_path, replace(KERNELS, arms=(*KERNELS.arms[:2], wild)), open_test=True)
     assert [len(arm.accuracies) for arm in found.arms] == [3, 3, 0]
     assert [verdict.arm for verdict in found.verdicts] == ["k5"]
     assert found.rows()[2]["verdict"] == "diverged"
@@ -153,6 +153,7 @@ def test_an_arm_that_diverges_has_no_verdict_and_says_why_and_ends_the_study_for
     assert "seed 0: the loss is" in note
     assert not [*found.folder.glob("trials/wild*/seed-1")], "it is not trained with other seeds"
     assert facts(resume_study(found.folder)) == facts(found)
+    assert found.test_means.keys() == {"k3", "k5"}
     assert "wild diverged" in write_study_page(found.folder).read_text()
 
 

@@ -92,7 +92,7 @@ def _proposed(strategy: Strategy, bench: Workbench, *, budget_s: float) -> list[
 def _in_full(strategy: Strategy, bench: Workbench, ranked: Sequence[str], *, budget_s: float, horizon: int) -> Found:
     """Trains the first ones as long as there is time, each to the horizon; the most accurate wins."""
     chosen = _affordable(bench, ranked, seconds=budget_s - bench.spent_s, epochs=horizon)
-    one_rung = Rules(rungs=(horizon,), places=len(chosen), cost_aware=False)
+    one_rung = Rules(rungs=(horizon,), margin=strategy.margin, places=len(chosen), cost_aware=False)
     return _found(bench, chosen, one_rung, allowance=None)
 
 
