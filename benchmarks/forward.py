@@ -1,7 +1,8 @@
 """Forward speed beside timm's networks of the same function, in turns: `python benchmarks/forward.py [--bf16] [name ...]`.
 
 Prints, for each network and batch size, the median milliseconds of both and theirs over ours (above 1: ours is faster),
-and the same after `fuse`.
+and the same after `fuse`. Memory is kept from pass to pass for all of them, as glocal's commands do: otherwise pages that come
+and go take up to a fifth of a pass at batch 8, and not the same part of each.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import torch
 
 import glocal
 from glocal.families.catalogue import timm_arguments
+from glocal.machine.device import keep_memory
 from glocal.net.fuse import fuse
 from glocal.net.timing.latency import measure
 
@@ -26,6 +28,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
     device = torch.device(given.device)
+    keep_memory(device)
     print(f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, {'bf16' if given.bf16 else 'fp32'}")
     print(f"{'network':<18} {'batch':>5} {'timm ms':>9} {'ours ms':>9} {'ratio':>6} {'fused ms':>9} {'ratio':>6}")
     for name in given.names:

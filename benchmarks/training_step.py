@@ -4,7 +4,7 @@
 
 Networks against timm's of the same function, at 224 pixels and small batches; ConvMixer-256/8 (k 5, p 2) against the
 authors' plain nn.Sequential (32 pixels, batch 64). No stochastic depth. A step is forward, cross-entropy, backward, AdamW,
-in float32 on the CPU.
+in float32 on the CPU, with memory kept from step to step for both, as `glocal train` does.
 
 Time: rounds of `steps` steps of ours and of theirs in turn, after one warm-up round each; the median of `repeats` rounds.
 Memory: two processes that import the same modules and take three steps; the peak resident set (VmHWM, Linux) above that
@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 import glocal
 from glocal.families.catalogue import timm_arguments
+from glocal.machine.device import keep_memory
 from glocal.weights import export
 from glocal.weights.tables import LOCUSLAB, TIMM_COATNET, TIMM_CONVMIXER, TIMM_CONVNEXT, TIMM_VIT, Source
 
@@ -151,6 +152,7 @@ def main() -> None:
     if args.memory_of:
         print(peak_of_three_steps(*args.memory_of))
         return
+    keep_memory(torch.device("cpu"))
     print(f"torch {torch.__version__}, timm {timm.__version__}, {args.threads} threads, float32")
     wide = (-26, -7, 8, 8, 6, 9, 8, 6, 9)
     heads = ("network", "against", "ms ours", "theirs", "ratio", "MiB ours", "theirs", "ratio", "loss gap")

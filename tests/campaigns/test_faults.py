@@ -14,7 +14,9 @@ import pytest
 
 from campaigns.conftest import SETTINGS, parts_left
 from campaigns.forks import Fork
+from campaigns.test_exactness import fresh
 from campaigns.test_kills import MANY_RUNS, STUDY, all_whole, assert_same, found, results
+from glocal.files import write_whole
 from tries import tries
 
 MANY = 30
@@ -160,13 +162,51 @@ def test_a_picture_that_goes_while_it_is_needed_changes_no_number(forks, pixels,
 @pytest.mark.slow
 @pytest.mark.campaign
 def test_a_clock_that_jumps_changes_no_bit(forks, pixels, run, tmp_path):
-    """`time.time` goes a day forth and back at random; libfaketime would move the kernel's too."""
+    """`time.time` goes a day forth and back at random."""
     n = tries(10)
     for number in range(n):
         words = ["train", pixels, *SETTINGS, "--output", tmp_path / str(number), "--name", "x"]
         forks.run(*words, clock=number).well()
         assert_same(results(tmp_path / str(number) / "x"), results(run))
     print(f"{n} trainings under a clock that jumps: the same bits")
+
+
+@contextlib.contextmanager
+def jumping_clock(file: Path, rng: random.Random) -> Iterator[dict[str, str]]:
+    """The environment of a process whose clock jumps by up to ten days, ten times a second, for every library in it."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if library is None:
+        pytest.skip("needs libfaketime (in Debian: faketime)")
+    ended = threading.Event()
+
+    def jump() -> None:
+        while not ended.wait(0.1):
+            write_whole(file, f"{rng.uniform(-864_000, 864_000):+.3f}".encode())
+
+    write_whole(file, b"+0")
+    thread = threading.Thread(target=jump)
+    thread.start()
+    try:
+        # the monotonic clock of a kernel never jumps
+        yield {
+            "LD_PRELOAD": str(library),
+            "FAKETIME_TIMESTAMP_FILE": str(file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+    finally:
+        ended.set()
+        thread.join()
+
+
+@pytest.mark.slow
+@pytest.mark.campaign
+def test_a_clock_that_jumps_for_all_libraries_changes_no_bit(pixels, run, tmp_path):
+    n, expected = tries(10), results(run)
+    for number in range(n):
+        with jumping_clock(tmp_path / "clock", random.Random(number)) as env:
+            assert_same(fresh(pixels, tmp_path / str(number), env=env), expected)
+    print(f"{n} trainings under libfaketime's clock that jumps: the same bits")
 
 
 # ------------------------------------------------------------------------------------------------------------- network

@@ -71,9 +71,18 @@ def test_what_is_wrong_is_named(values, error, message):
     ],
 )
 def test_settings_of_a_supernet_have_no_effect_without_one_and_are_refused(changes):
-    with pytest.raises(RecipeError, match="has no supernet; leave it out, or give --strategy supernet"):
+    with pytest.raises(
+        RecipeError, match=r"has no effect with --strategy \w+; leave it out, or give --strategy supernet"
+    ):
         SearchSettings.of(changes)
     SearchSettings.of({**changes, "strategy": "supernet"})
+
+
+@pytest.mark.parametrize("strategy", ["halving", "asha", "random", "supernet", "fair", "sandwich"])
+def test_a_proxy_that_nothing_asks_is_refused(strategy):
+    with pytest.raises(RecipeError, match=f"proxy macs has no effect with --strategy {strategy}; .*proxy or guided"):
+        SearchSettings.of({"proxy": "macs", "strategy": strategy})
+    SearchSettings.of({"proxy": "macs", "strategy": "guided"})
 
 
 def test_without_a_supernet_a_search_costs_what_one_with_a_supernet_does():

@@ -34,6 +34,9 @@ OF_SUPERNETS = (
 )  # fmt: skip
 """The settings that have no effect without a supernet."""
 
+BY_PROXY = ("proxy", "guided")
+"""The strategies that a proxy guides; without one, the setting `proxy` has no effect."""
+
 UNITS = {"supernet": "epochs", "candidates": "candidates", "finalists": "epochs each"}
 
 
@@ -129,13 +132,24 @@ class SearchSettings(BaseModel):
         """Checked settings; RecipeError names what is wrong."""
         settings = merge(cls(), values)
         _ = settings.level_names(), settings.limits  # which raise where they do not fit
-        if not settings.has_supernet:
-            _refuse_supernet_settings(settings)
+        for name in settings.without_effect:
+            if (value := getattr(settings, name)) != cls.model_fields[name].default:
+                others = BY_PROXY if name == "proxy" else ("supernet",)
+                raise RecipeError(
+                    f"{name} {value} has no effect with --strategy {settings.strategy}; leave it out, or give --strategy "
+                    + " or ".join(others)
+                )
         return settings
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: the settings that have an effect under this strategy."""
-        return self.model_dump(mode="json", exclude=set() if self.has_supernet else {*OF_SUPERNETS})
+        return self.model_dump(mode="json", exclude={*self.without_effect})
+
+    @property
+    def without_effect(self) -> tuple[str, ...]:
+        """The settings that this strategy does not read."""
+        of_supernets = () if self.has_supernet else OF_SUPERNETS
+        return of_supernets if self.strategy in BY_PROXY else (*of_supernets, "proxy")
 
     @property
     def limits(self) -> Limits:
@@ -235,13 +249,3 @@ class SearchSettings(BaseModel):
         return adapt(
             space, classes=classes, channels=len(recipe.mean), size=recipe.img_size, drop_path=recipe.drop_path
         )
-
-
-def _refuse_supernet_settings(settings: SearchSettings) -> None:
-    """RecipeError for settings that have no effect without a supernet."""
-    for name in OF_SUPERNETS:
-        if getattr(settings, name) != SearchSettings.model_fields[name].default:
-            raise RecipeError(
-                f"{name} {getattr(settings, name)}: --strategy {settings.strategy} has no supernet; leave it out, or give "
-                "--strategy supernet"
-            )
