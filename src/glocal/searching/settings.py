@@ -66,7 +66,7 @@ class SearchSettings(BaseModel):
             "which worker is quick, where there are several; a resumed search keeps what was decided.",
             _EFFORT,
         ),
-    ] = "halving"
+    ] = "guided"
     proxy: Annotated[ProxyName, Help("What orders the networks for --strategy proxy and guided.")] = "naswot"
     method: Annotated[Literal["evolution", "random"], Flag("How candidates are proposed.", _EFFORT)] = "evolution"
     bins: Annotated[

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from functools import partial
+from itertools import pairwise
 
 import pytest
 
@@ -84,9 +85,12 @@ def test_the_table_holds_what_was_decided_and_why(workers, tmp_path):
     assert best.result["accuracy"] == found.accuracy
     assert climbed(where) == found, "a search that is done is read"
     assert told(decisions(where)) == told(trials)
-    promoted = {f"{t.settings['answers'][0]}" for t in trials if "promoted" in t.settings}
-    first, last = found.race.rungs
-    assert {*first.survivors} == promoted == {standing.arm for standing in last.standings}
+    for rung, above in pairwise(found.race.rungs):
+        after = rung.standings[0].epochs
+        promoted = {
+            f"{t.settings['answers'][0]}" for t in trials if t.settings.get("promoted", {}).get("after") == after
+        }
+        assert {*rung.survivors} == promoted == {standing.arm for standing in above.standings}
 
 
 @pytest.mark.slow

@@ -1,12 +1,15 @@
 """Proxies: what each must do by its definition, on small networks."""
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from glocal.design import Architecture, Conv, Grid, Linear, Mean, Norm, Stage, cost
 from glocal.families.coatnet import MBConv
 from glocal.families.convmixer import ConvMixerLayer
 from glocal.families.vit import TransformerLayer
+from glocal.net import Network, layers
 from glocal.recipes.schema import Recipe
 from glocal.searching.ranking.proxies import PROXIES, proxy_score
 
@@ -46,14 +49,30 @@ def test_synflow_of_linear_layers_is_the_flow_through_their_absolute_weights():
         "linear", (Conv(5, 2, 2, padding=0, bias=False),), (), (Mean(), Linear(4, bias=False)), Grid(3, 4, 4)
     )
     torch.manual_seed(RECIPE.seed)
-    from glocal.net import Network
-
     network = Network(linear).double()
     with torch.no_grad():
         for weight in network.parameters():
             weight.abs_()
         flow = 2 * network(torch.ones(1, 3, 4, 4, dtype=torch.float64)).sum().log().exp()
     assert proxy_score("synflow", linear, batches(), recipe=RECIPE) == pytest.approx(flow.log().item(), rel=1e-6)
+
+
+def test_naswot_is_the_determinant_of_how_many_units_agree_on_two_pictures():
+    """By a loop over pairs of pictures."""
+    small = arch(ConvMixerLayer(3), width=4)
+    (x, y), *_ = batches()
+    codes = []
+    torch.manual_seed(RECIPE.seed)
+    built = Network(small).train()
+    for module in built.modules():
+        if isinstance(module, nn.GELU | layers.GELU2d):
+            module.register_forward_pre_hook(lambda _, given: codes.append(given[0].flatten(1) > 0))
+    with torch.no_grad():
+        built(x)
+    alike = [[sum(int((code[i] == code[j]).sum()) for code in codes) for j in range(len(x))] for i in range(len(x))]
+    assert len(codes) == 4
+    expected = np.linalg.slogdet(np.array(alike, dtype=float))[1]
+    assert proxy_score("naswot", small, [(x, y)], recipe=RECIPE) == pytest.approx(expected, rel=1e-12)
 
 
 def test_naswot_tells_pictures_apart_the_better_the_more_units_there_are():

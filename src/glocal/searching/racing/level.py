@@ -20,7 +20,7 @@ from glocal.searching.candidates.proposals import propose
 from glocal.searching.finalists import write_finalists
 from glocal.searching.level import Winner
 from glocal.searching.racing.trial import TrainNetworks
-from glocal.searching.racing.workbench import FolderBench
+from glocal.searching.racing.workbench import FolderBench, epochs_of_proxy
 from glocal.searching.search_run import SearchRun, origin_of
 from glocal.searching.strategies.strategy import Found, Strategy, run, rungs_of, strategies
 from glocal.searching.unit_seconds import unit_seconds
@@ -30,7 +30,8 @@ from glocal.trials.training import finished, so_far
 from glocal.trials.trial import Scalar
 
 CANDIDATES = 200
-"""Networks that a proxy scores, unless the search says how many."""
+"""Networks that a proxy scores, unless the search says how many; fewer where they would cost more than SCORING of its epochs."""
+SCORING = 0.2
 
 LATE = 4 / 3
 """How much longer than planned a rung may take before the networks that it has not reached are left out."""
@@ -76,12 +77,18 @@ class RacedLevel:
 
     def _candidates(self, epochs: int) -> Sequence[Candidate]:
         settings = self.search.settings
-        n = settings.candidates or (epochs if self._strategy.guide is None else CANDIDATES)
-        n = min(n, size(self.space))
+        n = min(settings.candidates or self._affordable(epochs), size(self.space))
         strategy = Proposals(
             self.space, RandomSearch(n, n), settings.limits, self.search.pricer(self.space), settings.seed
         )
         return propose(strategy, generation=0, done=())
+
+    def _affordable(self, epochs: int) -> int:
+        """As many candidates as the race could train, or as a proxy may score."""
+        if self._strategy.guide is None:
+            return epochs
+        each = epochs_of_proxy(self.search, self.search.settings.proxy)
+        return min(CANDIDATES, max(2, int(SCORING * epochs / each))) if each else CANDIDATES
 
     @property
     def task(self) -> TrainNetworks:

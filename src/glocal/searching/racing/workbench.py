@@ -15,7 +15,7 @@ from glocal.errors import SearchError
 from glocal.files import read_as, write_whole
 from glocal.searching.candidates.candidate import Candidate, format_answers
 from glocal.searching.racing.trial import TrainNetworks, as_trial
-from glocal.searching.ranking.proxies import EARLY_STEPS, PROXIES, ProxyName, proxy_score
+from glocal.searching.ranking.proxies import PROXIES, STEPS, ProxyName, proxy_score
 from glocal.searching.search_run import SearchRun
 from glocal.searching.strategies.asha import Asha
 from glocal.training.loop import Augmented
@@ -68,31 +68,27 @@ class FolderBench:
         return min(planned, left_s / (plan.spent_s[self.phase] / self.spent_s)) if left_s < inf else planned
 
     def guide(self, name: str, *, budget_s: float) -> Mapping[str, float]:
-        """The scores of a proxy, which are saved in NAME.json. Only "early_loss" has a cost: the others take a step or two."""
-        if name == "early_loss":
-            steps = max(1, len(self.search.data.train) // self.search.recipe.batch_size)
-            epochs = len(self.networks) * EARLY_STEPS / steps
-            if epochs > budget_s:
-                return {}
-            self.spent_s += epochs
-        path = self.folder / f"{name}.json"
-        if path.exists():
-            return read_as(dict[str, float], path)
+        """The scores of a proxy, which are saved in NAME.json."""
         proxy = next((known for known in PROXIES if known == name), None)
         if proxy is None:
             raise SearchError(f"{name} is no proxy; give one of {', '.join(PROXIES)}")
+        n = len(self.networks)
+        if (epochs := n * epochs_of_proxy(self.search, proxy)) > budget_s:
+            raise SearchError(
+                f"--candidates {n}: to score them by {name} costs {epochs:.1f} epochs, and it may take {budget_s:.1f}; give fewer"
+            )
+        self.spent_s += epochs
+        path = self.folder / f"{name}.json"
+        if path.exists():
+            return read_as(dict[str, float], path)
+        self.search.echo(f"  {name} scores {n:,} candidates, which counts as {epochs:.1f} epochs")
         scores = self._scores(proxy)
         write_whole(path, json.dumps(scores).encode())
         return scores
 
     def _scores(self, proxy: ProxyName) -> dict[str, float]:
         recipe, normalise = self.search.recipe, self.search.preprocess.normalise
-        batches = (
-            []
-            if proxy in ("macs", "params")
-            else _first_batches(self.search, EARLY_STEPS if proxy == "early_loss" else 1)
-        )
-        inputs = [(normalise(x), y) for x, y in batches]
+        inputs = [(normalise(x), y) for x, y in _first_batches(self.search, STEPS.get(proxy, 1))]
         return {
             name: proxy_score(proxy, decide(self.space, each.answers), inputs, recipe=recipe)
             for name, each in self._by_name.items()
@@ -147,6 +143,11 @@ class FolderBench:
             self._left.add(name)
             failure, ended = _failure_of(trial), f"the budget ended after {trained} of {epochs} epochs"
             self.search.echo(f"  {name} left the race: {f'its training failed: {failure}' if failure else ended}")
+
+
+def epochs_of_proxy(search: SearchRun, proxy: ProxyName) -> float:
+    """What it costs to score a network, in epochs of training, at most."""
+    return STEPS.get(proxy, 1) / max(1, len(search.data.train) // search.recipe.batch_size)
 
 
 def _reached(trial: Trial) -> bool:

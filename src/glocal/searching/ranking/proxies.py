@@ -1,7 +1,7 @@
 """Proxies: scores of a network that has hardly been trained, or not at all. Higher is meant to be better."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
 import torch
@@ -21,6 +21,9 @@ ProxyName = Literal["macs", "params", "grad_norm", "synflow", "naswot", "early_l
 PROXIES: tuple[ProxyName, ...] = get_args(ProxyName)
 
 EARLY_STEPS = 100
+STEPS: Mapping[ProxyName, int] = {"macs": 0, "params": 0, "early_loss": EARLY_STEPS}
+"""Training steps that the score of a network costs, at most; those of the other proxies cost one."""
+
 _NORMS = (nn.LayerNorm, layers.LayerNorm2d, layers.VarianceNorm, layers.BatchNormTokens, _BatchNorm)
 _ACTIVATIONS = (*ACTIVATIONS.values(), layers.GELU2d)
 
@@ -82,8 +85,8 @@ def _naswot(network: Network, x: Tensor, y: Tensor) -> float:
     alike = torch.zeros(len(x), len(x), dtype=torch.float64)
 
     def add(module: nn.Module, given: tuple[Tensor, ...]) -> None:
-        code = (given[0].flatten(1) > 0).double()
-        alike.add_(code @ code.T + (1 - code) @ (1 - code).T)
+        signs = torch.where(given[0].flatten(1) > 0, 1.0, -1.0)
+        alike.add_((signs.shape[1] + signs @ signs.T) / 2)  # whole numbers, exact in float32 below 2^24 units
 
     hooks = [m.register_forward_pre_hook(add) for m in network.modules() if isinstance(m, _ACTIVATIONS)]
     network(x)

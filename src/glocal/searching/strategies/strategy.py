@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import chain, takewhile
 from math import inf, isnan, nan
 
 from glocal.comparing.racing.decision import Exit, decide
@@ -27,6 +27,7 @@ class Strategy:
 
     guide: what proposes networks: a proxy ("macs", "synflow") or a way to train a supernet ("supernet", "fair", "sandwich");
         None takes them at random. guided_share: of the budget that it may take.
+    doubts: every other candidate is a random one, so that a guide that is wrong costs half of the candidates and not all.
     races: successive halving of what is proposed; otherwise as many as fit are trained in full, in the order of the guide.
     barriers: a race waits at each rung for all that train; otherwise networks go on as workers become free (ASHA).
     continued: a race continues its trainings from rung to rung; otherwise each rung is a training with a schedule of its own.
@@ -36,10 +37,11 @@ class Strategy:
 
     guide: str | None = None
     guided_share: float = GUIDED_SHARE
+    doubts: bool = False
     races: bool = False
     barriers: bool = True
     continued: bool = True
-    rungs: int = 1
+    rungs: int = 2
     margin: float = TIME_ALONE
 
 
@@ -52,7 +54,7 @@ def strategies(proxy: str) -> dict[str, Strategy]:
         "halving": Strategy(races=True),
         "asha": Strategy(races=True, barriers=False),
         "proxy": Strategy(proxy),
-        "guided": Strategy(proxy, races=True),
+        "guided": Strategy(proxy, doubts=True, races=True),
         "random": Strategy(),
     }
 
@@ -86,7 +88,10 @@ def _proposed(strategy: Strategy, bench: Workbench, *, budget_s: float) -> list[
         return networks
     scores = bench.guide(strategy.guide, budget_s=strategy.guided_share * budget_s)
     scored = [name for name in networks if not isnan(scores.get(name, nan))]
-    return sorted(scored, key=lambda name: -scores[name]) or networks
+    best = sorted(scored, key=lambda name: -scores[name])
+    if not strategy.doubts:
+        return best or networks
+    return list(dict.fromkeys([*chain.from_iterable(zip(best, networks, strict=False)), *networks]))
 
 
 def _in_full(strategy: Strategy, bench: Workbench, ranked: Sequence[str], *, budget_s: float, horizon: int) -> Found:
