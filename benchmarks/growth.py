@@ -23,7 +23,7 @@ from glocal.trials.workers.liveness import STALE_S
 
 WORKERS = (1, 3, 10, 30, 100, 300, 1000)
 STRAGGLERS, SLOWER = 0.05, 5.0
-LIFE_S = 600.0  # the mean of a worker's life where workers die: 40 full trainings of the bench
+LIFE_S = 600.0  # the mean of a worker's life where workers die: 85 full trainings of the bench
 GENERATION = 50
 
 Job = tuple[str, int]  # a network and its rung

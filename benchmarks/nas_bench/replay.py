@@ -1,6 +1,6 @@
 """Replays every strategy on the bench at equal total cost, and judges what each found.
 
-    python -m benchmarks.nas_bench.replay [--table benchmarks/nas_bench/table.npz] [--orders 60]
+    python -m benchmarks.nas_bench.replay [--table benchmarks/nas_bench/table.npz] [--orders 60] [--against random]
 
 A budget is a number of full trainings of the bench's median network. In each replay two thirds of the networks, drawn at random,
 are the candidates, and a strategy finds one by what it may see: the held-out pictures and one seed. It is judged by the pictures
@@ -23,9 +23,8 @@ from glocal.searching.ranking.correlation import Pair, rank
 from glocal.searching.strategies.replay import BenchTable, Replay
 from glocal.searching.strategies.strategy import Strategy, run, strategies
 
-BUDGETS = (3, 5, 10)  # full trainings
+BUDGETS = (3, 5, 12.5)  # full trainings; the last is what a search may spend by default
 SHARE = 2 / 3  # of the networks that are candidates in a replay
-TIME_ALONE = 0.999
 Found = Mapping[tuple[int, int], str]
 """The network that a strategy found, by order of the candidates and seed."""
 
@@ -36,30 +35,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", type=Path, default=Path(__file__).parent / "table.npz")
     parser.add_argument("--orders", type=int, default=60)
+    parser.add_argument("--against", default="random", help="the strategy that the verdicts compare with")
     settings = parser.parse_args()
     table = BenchTable.read(settings.table)
     describe(table)
     for budget in BUDGETS:
-        judge(table, budget, orders=settings.orders)
+        judge(table, budget, orders=settings.orders, baseline=settings.against)
 
 
 def variants(table: BenchTable) -> dict[str, Strategy]:
-    """The strategies, with every proxy, and halving with schedules of its own."""
+    """The strategies, with every proxy, and other ways to halve and to be guided."""
     proxies = sorted({name for name, _ in table.guides} - {"supernet", "fair", "sandwich"})
-    halving = strategies("macs")["halving"]
+    known = strategies("macs")
+    halving, guided = known["halving"], known["guided"]
     return {
         "random": Strategy(),
         "halving": halving,
-        "asha": replace(halving, barriers=False),
+        "asha": known["asha"],
         "halving, fresh schedules": replace(halving, continued=False),
         "halving, intervals decide too": replace(halving, margin=MARGIN),
-        "halving from a ninth": replace(halving, rungs=2),
-        "halving from a ninth, fresh": replace(halving, rungs=2, continued=False),
-        "halving from a ninth, intervals": replace(halving, rungs=2, margin=MARGIN),
+        "halving from a third": replace(halving, rungs=1),
         **{name: Strategy(name) for name in ("supernet", "fair", "sandwich") if (name, 0) in table.guides},
         **{f"proxy {name}": Strategy(name) for name in proxies},
-        **{f"guided by {name}": Strategy(name, races=True) for name in proxies},
-        **({"guided by supernet": Strategy("supernet", races=True)} if ("supernet", 0) in table.guides else {}),
+        **{f"guided by {name}": replace(guided, guide=name) for name in proxies},
+        **{f"guided by {name} alone": replace(guided, guide=name, doubts=False) for name in proxies},
+        **({"guided by supernet": replace(guided, guide="supernet")} if ("supernet", 0) in table.guides else {}),
     }
 
 
@@ -93,8 +93,8 @@ def describe(table: BenchTable) -> None:
             print(f"{name:<34}{tau!s:<24}{tau.value / test.ceiling:>10.0%}")
 
 
-def judge(table: BenchTable, budget: int, *, orders: int) -> None:
-    """One budget: the regret of every strategy, and verdicts against random search."""
+def judge(table: BenchTable, budget: float, *, orders: int, baseline: str) -> None:
+    """One budget: the regret of every strategy, and verdicts against one of them."""
     full_s = table.horizon * float(np.median(table.epoch_s))
     found = {
         name: winners(table, strategy, budget * full_s, orders=orders) for name, strategy in variants(table).items()
@@ -102,13 +102,13 @@ def judge(table: BenchTable, budget: int, *, orders: int) -> None:
     found |= {"best corner": corners(table, orders=orders)}
     means = {name: float(np.mean(regrets(table, each))) if each else np.inf for name, each in found.items()}
     print(f"\nbudget: {budget} full trainings ({budget * full_s:.0f} s of one core)")
-    print(f"{'strategy':<34}{'regret, points: mean':>20}{'90 %':>7}  against random search")
+    print(f"{'strategy':<34}{'regret, points: mean':>20}{'90 %':>7}  against {baseline}")
     for name in sorted(found, key=lambda name: means[name]):
         if not found[name]:
             print(f"{name:<34}{'does not fit':>20}")
             continue
         lost = 100 * regrets(table, found[name])
-        verdict = "" if name == "random" else against(table, found[name], found["random"], name)
+        verdict = "" if name == baseline else against(table, found[name], found[baseline], (name, baseline))
         print(f"{name:<34}{np.mean(lost):>20.2f}{np.quantile(lost, 0.9):>7.2f}  {verdict}")
 
 
@@ -148,12 +148,12 @@ def corners(table: BenchTable, *, orders: int) -> dict[tuple[int, int], str]:
     return found
 
 
-def against(table: BenchTable, found: Found, others: Found, name: str) -> str:
+def against(table: BenchTable, found: Found, others: Found, names: tuple[str, str]) -> str:
     """The verdict on two strategies over the orders and seeds that both have."""
     right = table.test.mean(1)
     index = {network: i for i, network in enumerate(table.networks)}
     ours, theirs = (np.stack([right[index[each[key]]] for key in sorted(found)]) for each in (found, others))
-    verdict = compare(ours, theirs, arm=name, baseline="random")
+    verdict = compare(ours, theirs, arm=names[0], baseline=names[1])
     low, high = verdict.interval
     return f"{100 * verdict.difference.mean:+.2f} ({100 * low:+.2f} to {100 * high:+.2f}) {verdict.outcome.value}"
 

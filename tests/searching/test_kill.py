@@ -25,6 +25,7 @@ SUPERNET = (
 RACE = "--space glit_cifar_12_2_distribution --levels one --finalists 3 --finalist-epochs 4 --set drop_path=0"
 SEARCHES = {
     "supernet": (SUPERNET, ("distribution", "details")),
+    "guided": (f"{RACE} --strategy guided --workers 4", ("one",)),
     "halving": (f"{RACE} --strategy halving --workers 2", ("one",)),
     "asha": (
         f"{RACE} --strategy asha --workers 1",
