@@ -70,9 +70,10 @@ def test_a_damaged_file_is_shown_or_named(quick, name):
     fuzz(quick, name, n=8, seed=0)
 
 
-def test_a_damaged_race_is_shown_or_named(race_of_mine, monkeypatch):
+@pytest.mark.parametrize("name", ["race.json", "guidance.json"])
+def test_a_damaged_race_is_shown_or_named(race_of_mine, monkeypatch, name):
     monkeypatch.setattr("plotly.offline.get_plotlyjs", lambda: "")
-    fuzz(race_of_mine.parents[1], "details/race.json", n=40, seed=0)
+    fuzz(race_of_mine.parents[1], f"details/{name}", n=40, seed=0)
 
 
 @pytest.mark.slow

@@ -96,6 +96,10 @@ def test_a_race_is_shown_with_who_went_when_and_why(race_of_mine):
     details = page.shown[page.shown.index("Level 2: details") :]
     assert "who was dropped, when and why" in details
     assert len(re.findall(r"\d\d\.\d\d%: no place", details)) == 6
+    assert (
+        "its order has a tau of +0.25 (-0.12 to +0.50) with that of their accuracies. The winner is its number 12."
+        in (" ".join(details.split()))
+    )
     assert "supernet" not in details
     assert "details: how far the supernet's order" not in page.shown
     assert "details-supernet" not in page.plots

@@ -64,10 +64,30 @@ def test_a_search_without_a_supernet_finds_a_trained_network_within_its_epochs(s
     assert not (level / "supernet").exists()
     again = resume(found.folder)
     assert again.to_json() == found.to_json()
+    assert (level / "guidance.json").exists() == (strategy in ("proxy", "guided"))
     if strategy in ("halving", "asha"):
         rungs = json.loads((level / "race.json").read_text())
         assert len(rungs) > 1
         assert len(rungs[-1]["standings"]) < len(rungs[0]["standings"])
+
+
+def test_what_a_proxy_was_worth_is_said_from_its_scores_and_the_first_rung(shades, tmp_path):
+    console = Console(file=io.StringIO(), width=300)
+    found = searched(shades, tmp_path, finalists=2, console=console, name="one")
+    level = found.folder / "one"
+    said, scores = (json.loads((level / name).read_text()) for name in ("guidance.json", "naswot.json"))
+    first, *_ = json.loads((level / "race.json").read_text())
+    assert (said["proxy"], said["scored"], said["networks"]) == ("naswot", len(scores), len(first["standings"]))
+    (winner,) = (row["answers"] for row in rows(level / "finalists.csv") if row["winner"] == "1")
+    assert sorted(scores.values(), reverse=True)[said["place"] - 1] == scores[winner]
+    assert f"the winner is its number {said['place']} of {len(scores)}" in console.file.getvalue()
+
+
+def test_a_score_that_costs_more_than_it_may_is_refused(shades, tmp_path):
+    with pytest.raises(
+        SearchError, match=r"--candidates 16: to score them by early_loss costs [\d.]+ epochs.*give fewer"
+    ):
+        searched(shades, tmp_path, strategy="proxy", proxy="early_loss", candidates=20, name="one")
 
 
 def test_a_search_into_a_relative_folder_ends_as_into_any_other(shades, tmp_path, monkeypatch):

@@ -95,6 +95,18 @@ class Rank:
 
 
 @dataclass(frozen=True)
+class Guidance:
+    """guidance.json: how the order of a proxy agrees with that of the first comparison of a race (docs/search.md)."""
+
+    proxy: str
+    scored: int
+    place: int  # of the winner
+    networks: int
+    epochs: int
+    tau: Estimate
+
+
+@dataclass(frozen=True)
 class LevelFolder:
     """One level of a search: its folder and what is in it."""
 
@@ -160,6 +172,17 @@ class LevelFolder:
         if not all(rungs):
             raise not_whole(path, "a rung has no networks")
         return rungs
+
+    @cached_property
+    def guidance(self) -> Guidance | None:
+        """What a proxy was worth in its race; None where no proxy guided it, or the race has not ended."""
+        path = self.path / "guidance.json"
+        names = ("scored", "place", "networks", "epochs")
+        values = read_json(path, "proxy", "tau", *names)
+        if values is None:
+            return None
+        whole = {name: whole_number(str(values[name]), path) for name in names}
+        return Guidance(str(values["proxy"]), **whole, tau=_estimate(mapping(values, "tau", path), path))
 
     @property
     def accuracy_is(self) -> str:

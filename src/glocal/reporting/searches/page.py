@@ -81,6 +81,7 @@ def _level(level: LevelFolder, search: SearchFolder, axis: str, plots: dict[str,
         "race": Markup(race_svg(_lanes(level), rungs=_rungs(level), horizon=_rungs(level)[-1]))
         if level.rungs
         else None,
+        "guidance": level.guidance,
         "shares": shares(level.space, level.evaluated) if level.space and level.evaluated else None,
     }
     if level.supernet:

@@ -10,7 +10,7 @@ from glocal.design import Architecture, decide, dump
 from glocal.design.space import size
 from glocal.design.text import count
 from glocal.errors import RecipeError, SearchError
-from glocal.files import write_whole, write_yaml
+from glocal.files import read_as, write_whole, write_yaml
 from glocal.monitoring.eta import clock
 from glocal.searching.candidates.candidate import Candidate, format_answers
 from glocal.searching.candidates.candidate_table import write_csv
@@ -19,6 +19,7 @@ from glocal.searching.candidates.methods import Strategy as Proposals
 from glocal.searching.candidates.proposals import propose
 from glocal.searching.finalists import write_finalists
 from glocal.searching.level import Winner
+from glocal.searching.racing.guidance import Guidance
 from glocal.searching.racing.trial import TrainNetworks
 from glocal.searching.racing.workbench import FolderBench, epochs_of_proxy
 from glocal.searching.search_run import SearchRun, origin_of
@@ -152,6 +153,12 @@ class RacedLevel:
             write_whole(
                 self.path / "race.json", json.dumps([rung.to_json() for rung in found.race.rungs], indent=1).encode()
             )
+        if (proxy := self._strategy.guide) is not None:
+            guidance = Guidance.of(
+                proxy, read_as(dict[str, float], self.path / f"{proxy}.json"), found.race, found.winner
+            )
+            write_whole(self.path / "guidance.json", json.dumps(guidance.to_json(), indent=1).encode())
+            self.search.echo(f"  {guidance}")
         rows, task = [], self.task
         if not found.trained:
             self.search.echo(f"  no network was trained in full; the winner is {found.winner}, which leads so far")
