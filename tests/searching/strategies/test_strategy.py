@@ -103,13 +103,18 @@ def test_half_of_what_is_guided_races_because_of_the_guide_and_half_by_chance():
 def test_what_a_guide_was_worth_is_said_of_the_first_rung():
     found, scores = run(strategy_of("guided"), Replay(TABLE), budget_s=200.0, horizon=9), TABLE.guides["synflow", 0][0]
     by_name = dict(zip(TABLE.networks, scores.scores.tolist(), strict=True)) | {found.winner: 0.51, "unlike": -inf}
+    best, last = sorted(by_name, key=lambda name: -by_name[name]), {each.arm for each in found.race.rungs[-1].standings}
     said = Guidance.of("synflow", by_name, found.race, found.winner)
     first = found.race.rungs[0].standings
     tau = kendalltau([by_name[each.arm] for each in first], [each.accuracy for each in first]).statistic
     assert said.tau.value == pytest.approx(tau)
     assert said.tau.low < said.tau.value < said.tau.high
     assert (said.networks, said.epochs, said.scored) == (len(first), 1, len(TABLE.networks) + 1)
-    assert said.place == 1 + sum(score > 0.51 for score in by_name.values())
+    assert said.place == 1 + best.index(found.winner)
+    raced = {each.arm for each in first}
+    assert {*best[: said.named]} <= raced
+    assert best[said.named] not in raced
+    assert (said.full, said.full_by_chance) == (len(last & {*best[: said.named]}), len(last - {*best[: said.named]}))
 
 
 def test_a_guide_that_is_upside_down_costs_little_where_half_is_chance():

@@ -96,13 +96,16 @@ class Rank:
 
 @dataclass(frozen=True)
 class Guidance:
-    """guidance.json: how the order of a proxy agrees with that of the first comparison of a race (docs/search.md)."""
+    """guidance.json: what became of the networks that a proxy named for a race, beside those of chance (docs/search.md)."""
 
     proxy: str
     scored: int
     place: int  # of the winner
-    networks: int
+    networks: int  # in the first rung
     epochs: int
+    named: int
+    full: int  # that came to the last rung, of those that were named
+    full_by_chance: int
     tau: Estimate
 
 
@@ -177,7 +180,7 @@ class LevelFolder:
     def guidance(self) -> Guidance | None:
         """What a proxy was worth in its race; None where no proxy guided it, or the race has not ended."""
         path = self.path / "guidance.json"
-        names = ("scored", "place", "networks", "epochs")
+        names = ("scored", "place", "networks", "epochs", "named", "full", "full_by_chance")
         values = read_json(path, "proxy", "tau", *names)
         if values is None:
             return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from math import inf, isfinite, nan
 from typing import Any
 
@@ -11,10 +12,12 @@ from glocal.searching.ranking.correlation import LEAST, Estimate, Pair, rank
 
 @dataclass(frozen=True)
 class Guidance:
-    """How the order of a proxy agrees with that of the first comparison of a race.
+    """What became of the networks that a proxy named, beside those of chance, and how its order agrees with the first comparison.
 
-    scored: networks that have a score. place: of the winner among them, from 1. networks, epochs: of the first rung. tau:
-    Kendall's, of the scores with the accuracies after these epochs, with its 95 % interval; undefined for fewer than three.
+    scored: networks that have a score. place: of the winner among them, from 1. networks, epochs: of the first rung. named: the
+    ones of these that the proxy put first, without a gap. full, full_by_chance: how many came to the last rung, of the named ones
+    and of the others. tau: Kendall's, of the scores with the accuracies of the first rung, with its 95 % interval; undefined for
+    fewer than three networks.
     """
 
     proxy: str
@@ -22,23 +25,38 @@ class Guidance:
     place: int
     networks: int
     epochs: int
+    named: int
+    full: int
+    full_by_chance: int
     tau: Estimate
 
     @classmethod
     def of(cls, proxy: str, scores: Mapping[str, float], race: Race, winner: str) -> "Guidance":
         """From the scores by network. A winner without a score comes last."""
-        first = [each for each in race.rungs[0].standings if isfinite(scores.get(each.arm, nan))]
-        pairs = [Pair(scores[each.arm], each.accuracy, macs=0) for each in first]
-        tau = rank(pairs).tau if len(pairs) >= LEAST else Estimate(None)
-        better = sum(score > scores.get(winner, -inf) for score in scores.values())
-        return cls(proxy, len(scores), 1 + better, len(first), first[0].epochs if first else 0, tau)
+        first, last = race.rungs[0].standings, {each.arm for each in race.rungs[-1].standings}
+        raced = {each.arm for each in first}
+        named = {*takewhile(raced.__contains__, sorted(scores, key=lambda name: -scores[name]))}
+        pairs = [Pair(score, x.accuracy, macs=0) for x in first if isfinite(score := scores.get(x.arm, nan))]
+        return cls(
+            proxy,
+            scored=len(scores),
+            place=1 + sum(score > scores.get(winner, -inf) for score in scores.values()),
+            networks=len(first),
+            epochs=first[0].epochs,
+            named=len(named),
+            full=len(last & named),
+            full_by_chance=len(last - named),
+            tau=rank(pairs).tau if len(pairs) >= LEAST else Estimate(None),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return asdict(self) | {"tau": self.tau._asdict()}
 
     def __str__(self) -> str:
+        epochs = f"{self.epochs} epoch{'s' * (self.epochs != 1)}"
         return (
-            f"{self.proxy}: its order of the {self.networks} networks that were trained for {self.epochs} epochs has a tau of "
-            f"{self.tau} with theirs; the winner is its number {self.place} of {self.scored:,}"
+            f"{self.proxy} named {self.named} of {self.networks} networks, of which {self.full} came to the last rung, and chance "
+            f"the others, of which {self.full_by_chance} did; its order has a tau of {self.tau} with that after {epochs}; the "
+            f"winner is its number {self.place} of {self.scored:,}"
         )
