@@ -56,7 +56,7 @@ class Guidance:
     def __str__(self) -> str:
         epochs = f"{self.epochs} epoch{'s' * (self.epochs != 1)}"
         return (
-            f"{self.proxy} named {self.named} of {self.networks} networks, of which {self.full} came to the last rung, and chance "
-            f"the others, of which {self.full_by_chance} did; its order has a tau of {self.tau} with that after {epochs}; the "
-            f"winner is its number {self.place} of {self.scored:,}"
+            f"{self.proxy} named {self.named} of {self.networks} networks, of which {self.full} came to the last rung, and "
+            f"chance the others, of which {self.full_by_chance} did; its order has a tau of {self.tau} with that after "
+            f"{epochs}; the winner is its number {self.place} of {self.scored:,}"
         )
