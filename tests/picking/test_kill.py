@@ -27,7 +27,7 @@ def facts(folder):
     return rows, found["pick"], found["rungs"], found["front"], [verdict["sentence"] for verdict in found["verdicts"]]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, 2, 4])
 def test_a_pick_that_is_killed_again_and_again_ends_with_the_same_table_and_pick(shades, tmp_path, workers):
     """Each kill comes at a random moment of a race that has been planned; the plan itself depends on measured times."""
     whole, started = tmp_path / "whole", time.monotonic()
