@@ -55,8 +55,13 @@ class Guidance:
 
     def __str__(self) -> str:
         epochs = f"{self.epochs} epoch{'s' * (self.epochs != 1)}"
+        named = (
+            f"named all {self.networks} networks, of which {self.full} came to the last rung"
+            if self.named == self.networks
+            else f"named {self.named} of {self.networks} networks, of which {self.full} came to the last rung, and chance the "
+            f"others, of which {self.full_by_chance} did"
+        )
         return (
-            f"{self.proxy} named {self.named} of {self.networks} networks, of which {self.full} came to the last rung, and "
-            f"chance the others, of which {self.full_by_chance} did; its order has a tau of {self.tau} with that after "
-            f"{epochs}; the winner is its number {self.place} of {self.scored:,}"
+            f"{self.proxy} {named}; its order has a tau of {self.tau} with that after {epochs}; the winner is its number "
+            f"{self.place} of {self.scored:,}"
         )

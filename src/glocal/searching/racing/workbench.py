@@ -1,7 +1,7 @@
 """The workbench of a real search: candidates of a space, proxies computed here, trainings by the workers of a table."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
@@ -98,8 +98,7 @@ class FolderBench:
         """Has the workers train what is missing."""
         assert continued, "trainings of a search continue from rung to rung"
         trials = self.coordinator.run([as_trial(self._by_name[heat.arm].answers, heat.epochs) for heat in heats])
-        for trial in trials:
-            self._measure(trial)
+        self._measure(trials)
         if not any(_reached(trial) or _failure_of(trial) for trial in trials):
             raise TimeOverError
         return {name: known for name, known in self._measured.items() if name not in self._left}
@@ -128,21 +127,25 @@ class FolderBench:
             promoted = {"after": asha.rungs[rung - 1], "place": place, "of": of} if rung else None
             return as_trial(self._by_name[name].answers, asha.rungs[rung], promoted=promoted)
 
-        for trial in self.coordinator.run_following(following):
-            self._measure(trial)
+        self._measure(self.coordinator.run_following(following))
         return self._measured
 
-    def _measure(self, trial: Trial) -> None:
-        assert trial.result is not None
-        name, epochs = _network_of(trial)
-        known, trained = self._measured.setdefault(name, {}), int(trial.result["epochs"])
-        self.spent_s += trained - max(known, default=0)
-        if _reached(trial):
-            known[epochs] = self.task.right(self._by_name[name].answers, epochs)
-        elif name not in self._left:
-            self._left.add(name)
-            failure, ended = _failure_of(trial), f"the budget ended after {trained} of {epochs} epochs"
-            self.search.echo(f"  {name} left the race: {f'its training failed: {failure}' if failure else ended}")
+    def _measure(self, trials: Iterable[Trial]) -> None:
+        """Keeps what was measured, and says which networks left the race and why, those of one reason together."""
+        leaving: dict[str, list[str]] = {}
+        for trial in trials:
+            assert trial.result is not None
+            name, epochs = _network_of(trial)
+            known, trained = self._measured.setdefault(name, {}), int(trial.result["epochs"])
+            self.spent_s += trained - max(known, default=0)
+            if _reached(trial):
+                known[epochs] = self.task.right(self._by_name[name].answers, epochs)
+            elif name not in self._left:
+                failure, ended = _failure_of(trial), f"the budget ended after {trained} of {epochs} epochs"
+                leaving.setdefault(f"its training failed: {failure}" if failure else ended, []).append(name)
+        for why, names in leaving.items():
+            self._left.update(names)
+            self.search.echo(f"  {', '.join(names)} left the race: {why}")
 
 
 def epochs_of_proxy(search: SearchRun, proxy: ProxyName) -> float:
