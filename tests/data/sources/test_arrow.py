@@ -9,9 +9,11 @@ import pytest
 from glocal.data import Manifest, check
 from glocal.data.pictures import Unreadable
 from glocal.data.sources.arrow import list_rows
+from glocal.data.sources.arrow_files import read_column
 from glocal.errors import DataError
 
 datasets = pytest.importorskip("datasets")
+pa = pytest.importorskip("pyarrow")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
@@ -118,6 +120,30 @@ def test_a_file_cut_short_is_named(save, classes):
     (root / "state.json").write_text("{")
     with pytest.raises(DataError, match=r"state\.json cannot be read"):
         check(root)
+
+
+def test_a_file_whose_names_are_no_text_is_named(save, classes):
+    folder = save({"label": classes}, label=LABELS)
+    (file,) = folder.glob("*.arrow")
+    file.write_bytes(file.read_bytes().replace(b"path", b"pa\xf4h"))
+    said = [fault.reason for fault in check(folder).faults]
+    assert any(f"{file.name} cannot be read on: 'utf-8' codec" in reason for reason in said), said
+
+
+def test_a_column_that_holds_something_else_in_a_later_file_is_named(save, classes):
+    folder = save({"label": classes}, label=LABELS)
+    (file,) = folder.glob("*.arrow")
+    with pa.ipc.open_stream(file.read_bytes()) as stream:
+        table = stream.read_all()
+    other = table.set_column(table.column_names.index("image"), "image", pa.array([b"x"] * len(table)))
+    with pa.ipc.new_stream(folder / "data-1.arrow", other.schema) as writer:
+        writer.write_table(other)
+    files = tuple(map(str, (file, folder / "data-1.arrow")))
+    rows, wrong = read_column(files, "image", 0)
+    assert len(rows) == len(table)
+    assert wrong.startswith(
+        "data-1.arrow cannot be read on: its column image holds binary, and that of the file before struct"
+    )
 
 
 def test_a_selection_that_is_not_written_out_is_an_error(save, classes):

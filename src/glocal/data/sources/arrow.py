@@ -111,8 +111,10 @@ def _list(store: Rows, folder: str, split: SplitName, names: tuple[str, ...], li
     columns, files, changed_ns = listing.columns, store.files[folder], store.changed_ns[folder]
     values, broken = read_column(files, columns["label"], changed_ns)
     groups = read_column(files, columns["group"], changed_ns)[0] if "group" in columns else None
-    if broken:
-        reason = f"{broken}; the {len(values):,} rows before that are whole"
+    pictures, without_pictures = read_column(files, store.column, changed_ns)
+    if broken or without_pictures:
+        whole = min(len(values), len(pictures))
+        reason = f"{broken or without_pictures}; the {whole:,} rows before that are whole"
         listing.faults.append(Fault("cut short", folder or ".", reason, "error"))
     for row, value in enumerate(values.to_pylist()):
         path = f"{folder}/{row:06d}".lstrip("/")

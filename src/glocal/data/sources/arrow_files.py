@@ -72,7 +72,11 @@ def read_column(files: tuple[str, ...], column: str, changed_ns: int) -> tuple[A
     try:
         for file in files:
             with pa.ipc.open_stream(pa.memory_map(file)) as stream:
-                kind = stream.schema.field(column).type
+                found = stream.schema.field(column).type
+                _names(found)  # bytes of any kind where the file is damaged
+                if chunks and found != kind:
+                    raise ValueError(f"its column {column} holds {found}, and that of the file before {kind}")
+                kind = found
                 for batch in stream:
                     values = batch.column(column)
                     values.validate(full=True)  # a damaged offset would be followed to wherever it points
@@ -88,10 +92,17 @@ def _parts(cell: Any) -> tuple[Any, Any]:
     import pyarrow as pa
 
     kind = cell.type
-    if pa.types.is_struct(kind) and {"bytes", "path"} <= {field.name for field in kind}:
+    if {"bytes", "path"} <= _names(kind):
         return (cell["bytes"], cell["path"]) if cell.is_valid else (None, None)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return cell, None
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return None, cell
     raise Unreadable("unreadable", f"its column holds {kind}, no pictures")
+
+
+def _names(kind: Any) -> set[str]:
+    """Of the fields of a struct; none for another type."""
+    import pyarrow as pa
+
+    return {each.name for each in kind} if pa.types.is_struct(kind) else set()
