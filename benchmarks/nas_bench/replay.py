@@ -117,7 +117,9 @@ def winners(table: BenchTable, strategy: Strategy, budget_s: float, *, orders: i
     seeds = [s for s in range(table.seeds) if strategy.guide is None or (strategy.guide, s) in table.guides]
     try:
         return {
-            (order, seed): run(strategy, replay(table, seed, order), budget_s=budget_s, horizon=table.horizon).winner
+            (order, seed): run(
+                strategy, replay(table, seed, order, doubts=strategy.doubts), budget_s=budget_s, horizon=table.horizon
+            ).winner
             for order in range(orders)
             for seed in seeds
         }
@@ -126,9 +128,9 @@ def winners(table: BenchTable, strategy: Strategy, budget_s: float, *, orders: i
         return {}
 
 
-def replay(table: BenchTable, seed: int, order: int) -> Replay:
-    """One replay, at its start."""
-    return Replay(table, seed, order, share=SHARE)
+def replay(table: BenchTable, seed: int, order: int, *, doubts: bool = False) -> Replay:
+    """One replay, at its start, with the candidates that a search has: corners first where it doubts its guide."""
+    return Replay(table, seed, order, share=SHARE, corners=CORNERS if doubts else ())
 
 
 def regrets(table: BenchTable, found: Found) -> np.ndarray:

@@ -200,7 +200,7 @@ def race_of_mine(search_of_mine) -> Path:
     path = level / "race.json"
     path.write_text(json.dumps([rung(3, rows), rung(9, rows[:3])]))
     guidance = {"proxy": "naswot", "scored": 200, "place": 12, "networks": 9, "epochs": 3}
-    guidance |= {"named": 5, "full": 2, "full_by_chance": 1}
+    guidance |= {"named": 5, "full": 2, "others_full": 1}
     tau = {"value": 0.25, "low": -0.125, "high": 0.5}
     (level / "guidance.json").write_text(json.dumps({**guidance, "tau": tau}))
     return path

@@ -1,4 +1,4 @@
-"""Networks of a space that are spread over its range of multiply-adds."""
+"""Networks of a space that stand for the others: its corners, and some that are spread over its range of multiply-adds."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -9,6 +9,14 @@ from glocal.design.space import Answers, canonical, questions, size
 from glocal.errors import SearchError
 
 _SAMPLES = 1000  # networks that are cut into quantiles, or 50 for each that is wanted, if that is more
+
+
+def corners(space: Architecture) -> tuple[Answers, ...]:
+    """The networks of one option throughout, as canonical answers: the first option of every question, the second, and so on; of
+    a question with fewer options its last."""
+    options = [len(question.options) for question in questions(space)]
+    uniform = (tuple(min(i, n - 1) for n in options) for i in range(max(options, default=0)))
+    return tuple(dict.fromkeys(canonical(space, answers) for answers in uniform))
 
 
 def stratified_sample(

@@ -97,7 +97,7 @@ def test_a_race_is_shown_with_who_went_when_and_why(race_of_mine):
     assert "who was dropped, when and why" in details
     assert len(re.findall(r"\d\d\.\d\d%: no place", details)) == 6
     assert (
-        "named 5 of the 9 networks, of which 2 came to the last rung, and chance the others, of which 1 did. Its order has a tau "
+        "named 5 of the 9 networks, of which 2 came to the last rung, and 1 of the others. Its order has a tau "
         "of +0.25 (-0.12 to +0.50) with that after 3 epochs. The winner is its number 12 of 200."
         in " ".join(details.split())
     )

@@ -78,6 +78,9 @@ def test_what_a_proxy_was_worth_is_said_from_its_scores_and_the_first_rung(shade
     said, scores = (json.loads((level / name).read_text()) for name in ("guidance.json", "naswot.json"))
     first, *_ = json.loads((level / "race.json").read_text())
     assert (said["proxy"], said["scored"], said["networks"]) == ("naswot", len(scores), len(first["standings"]))
+    origins = {row["answers"]: row["origin"] for row in rows(level / "candidates.csv")}
+    assert {"corner", "random"} == {*origins.values()}
+    assert all(len({*answers.split("-")}) == 1 for answers, origin in origins.items() if origin == "corner")
     (winner,) = (row["answers"] for row in rows(level / "finalists.csv") if row["winner"] == "1")
     assert sorted(scores.values(), reverse=True)[said["place"] - 1] == scores[winner]
     assert f"the winner is its number {said['place']} of {len(scores)}" in console.file.getvalue()

@@ -96,7 +96,7 @@ class Rank:
 
 @dataclass(frozen=True)
 class Guidance:
-    """guidance.json: what became of the networks that a proxy named for a race, beside those of chance (docs/search.md)."""
+    """guidance.json: what became of the networks that a proxy named for a race, beside the others (docs/search.md)."""
 
     proxy: str
     scored: int
@@ -105,7 +105,7 @@ class Guidance:
     epochs: int
     named: int
     full: int  # that came to the last rung, of those that were named
-    full_by_chance: int
+    others_full: int
     tau: Estimate
 
 
@@ -180,7 +180,7 @@ class LevelFolder:
     def guidance(self) -> Guidance | None:
         """What a proxy was worth in its race; None where no proxy guided it, or the race has not ended."""
         path = self.path / "guidance.json"
-        names = ("scored", "place", "networks", "epochs", "named", "full", "full_by_chance")
+        names = ("scored", "place", "networks", "epochs", "named", "full", "others_full")
         values = read_json(path, "proxy", "tau", *names)
         if values is None:
             return None

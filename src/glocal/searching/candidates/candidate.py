@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from glocal.design.space import Answers
 
-Origin = Literal["random", "mutation", "crossover"]
+Origin = Literal["random", "corner", "mutation", "crossover"]
 
 
 class Evaluated(NamedTuple):

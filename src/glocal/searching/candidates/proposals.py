@@ -19,10 +19,13 @@ MAX_SAMPLES = 20_000
 """Random networks that one generation samples at most, which takes some ten seconds. A space that has no more is listed whole."""
 
 
-def propose(strategy: Strategy, *, generation: int, done: Iterable[Candidate]) -> tuple[Candidate, ...]:
+def propose(
+    strategy: Strategy, *, generation: int, done: Iterable[Candidate], first: Iterable[Answers] = ()
+) -> tuple[Candidate, ...]:
     """The candidates of one generation: canonical, within the limits, not proposed before, and the same in every call.
 
-    `done` are the evaluated candidates of all generations before; later ones are ignored. There are fewer candidates than the
+    `done` are the evaluated candidates of all generations before; later ones are ignored. `first` are corners that are proposed
+    before anything else, as far as the limits allow them. There are fewer candidates than the
     method's population where no more can be found, and none after the last generation. SearchError where nothing is found
     within the limits, or, in a large space, not even a whole first generation.
     """
@@ -32,6 +35,8 @@ def propose(strategy: Strategy, *, generation: int, done: Iterable[Candidate]) -
     past = sorted((c for c in done if c.generation < generation), key=lambda c: (c.generation, c.index))
     rng = random.Random(f"generation {generation} of seed {strategy.seed}")
     draft = _Draft(strategy, rng, {c.answers for c in past})
+    for answers in first:
+        draft.add(answers, "corner")
     if isinstance(method, Evolution) and past:
         parents = [c.answers for c in method.parents(past)]
         draft.breed("mutation", method.mutations, method.max_tries, lambda: draft.mutated(parents, method.p_mutation))

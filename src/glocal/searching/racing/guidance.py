@@ -12,10 +12,10 @@ from glocal.searching.ranking.correlation import LEAST, Estimate, Pair, rank
 
 @dataclass(frozen=True)
 class Guidance:
-    """What became of the networks that a proxy named, beside those of chance, and how its order agrees with the first comparison.
+    """What became of the networks that a proxy named, beside the others, and how its order agrees with the first comparison.
 
     scored: networks that have a score. place: of the winner among them, from 1. networks, epochs: of the first rung. named: the
-    ones of these that the proxy put first, without a gap. full, full_by_chance: how many came to the last rung, of the named ones
+    ones of these that the proxy put first, without a gap. full, others_full: how many came to the last rung, of the named ones
     and of the others. tau: Kendall's, of the scores with the accuracies of the first rung, with its 95 % interval; undefined for
     fewer than three networks.
     """
@@ -27,7 +27,7 @@ class Guidance:
     epochs: int
     named: int
     full: int
-    full_by_chance: int
+    others_full: int
     tau: Estimate
 
     @classmethod
@@ -45,7 +45,7 @@ class Guidance:
             epochs=first[0].epochs,
             named=len(named),
             full=len(last & named),
-            full_by_chance=len(last - named),
+            others_full=len(last - named),
             tau=rank(pairs).tau if len(pairs) >= LEAST else Estimate(None),
         )
 
@@ -55,13 +55,9 @@ class Guidance:
 
     def __str__(self) -> str:
         epochs = f"{self.epochs} epoch{'s' * (self.epochs != 1)}"
-        named = (
-            f"named all {self.networks} networks, of which {self.full} came to the last rung"
-            if self.named == self.networks
-            else f"named {self.named} of {self.networks} networks, of which {self.full} came to the last rung, and chance the "
-            f"others, of which {self.full_by_chance} did"
-        )
+        others = "" if self.named == self.networks else f", and {self.others_full} of the others"
+        named = "all" if self.named == self.networks else f"{self.named} of"
         return (
-            f"{self.proxy} {named}; its order has a tau of {self.tau} with that after {epochs}; the winner is its number "
-            f"{self.place} of {self.scored:,}"
+            f"{self.proxy} named {named} {self.networks} networks, of which {self.full} came to the last rung{others}; its order "
+            f"has a tau of {self.tau} with that after {epochs}; the winner is its number {self.place} of {self.scored:,}"
         )

@@ -22,6 +22,7 @@ from glocal.searching.level import Winner
 from glocal.searching.racing.guidance import Guidance
 from glocal.searching.racing.trial import TrainNetworks
 from glocal.searching.racing.workbench import FolderBench, epochs_of_proxy
+from glocal.searching.sampling import corners
 from glocal.searching.search_run import SearchRun, origin_of
 from glocal.searching.strategies.strategy import Found, Strategy, run, rungs_of, strategies
 from glocal.searching.unit_seconds import unit_seconds
@@ -82,7 +83,8 @@ class RacedLevel:
         strategy = Proposals(
             self.space, RandomSearch(n, n), settings.limits, self.search.pricer(self.space), settings.seed
         )
-        return propose(strategy, generation=0, done=())
+        first = corners(self.space)[: n // 2] if self._strategy.doubts else ()
+        return propose(strategy, generation=0, done=(), first=first)
 
     def _affordable(self, epochs: int) -> int:
         """As many candidates as the race could train, or as a proxy may score."""

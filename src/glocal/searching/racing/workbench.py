@@ -42,7 +42,7 @@ class FolderBench:
 
     @cached_property
     def networks(self) -> Sequence[str]:
-        """The candidates in the order in which they were proposed, which is random."""
+        """The candidates in the order in which they were proposed: corners, then random ones."""
         return list(self._by_name)
 
     @cached_property

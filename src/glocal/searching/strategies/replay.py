@@ -1,7 +1,7 @@
 """A bench replayed: a table of networks that were trained alone, at which a strategy runs in milliseconds."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -105,22 +105,24 @@ class Replay:
     """A workbench that looks everything up.
 
     seed: of the trainings. order: seed of the candidates' order. share: of the table's networks that are candidates, chosen at
-    random by `order`, so that what a strategy finds does not rest on a few networks that all replays have.
+    random by `order`, so that what a strategy finds does not rest on a few networks that all replays have. corners: those of the
+    candidates that come first, whatever the order.
     """
 
     table: BenchTable
     seed: int = 0
     order: int = 0
     share: float = 1.0
+    corners: Collection[str] = ()
     spent_s: float = 0.0
     _trained: dict[str, dict[int, Right]] = field(default_factory=dict)
 
     @cached_property
     def networks(self) -> Sequence[str]:
-        """The candidates, shuffled."""
+        """The candidates, shuffled; corners first."""
         names = list(self.table.networks)
         random.Random(f"order {self.order}").shuffle(names)
-        return names[: max(1, round(self.share * len(names)))]
+        return sorted(names[: max(1, round(self.share * len(names)))], key=lambda name: name not in self.corners)
 
     def regret(self, network: str) -> float:
         """How far a network is below the best candidate, as a fraction of the pictures that judge."""

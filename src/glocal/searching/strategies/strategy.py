@@ -27,7 +27,8 @@ class Strategy:
 
     guide: what proposes networks: a proxy ("macs", "synflow") or a way to train a supernet ("supernet", "fair", "sandwich");
         None takes them at random. guided_share: of the budget that it may take.
-    doubts: every other candidate is a random one, so that a guide that is wrong costs half of the candidates and not all.
+    doubts: every other candidate is one that the guide did not name, first the corners of the space, then random ones, so that a
+        guide that is wrong costs half of the candidates and not all.
     races: successive halving of what is proposed; otherwise as many as fit are trained in full, in the order of the guide.
     barriers: a race waits at each rung for all that train; otherwise networks go on as workers become free (ASHA).
     continued: a race continues its trainings from rung to rung; otherwise each rung is a training with a schedule of its own.

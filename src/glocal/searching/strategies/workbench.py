@@ -13,7 +13,7 @@ class Workbench(Protocol):
 
     @property
     def networks(self) -> Sequence[str]:
-        """The candidates, in a random order that depends on the seed only."""
+        """The candidates, in a random order that depends on the seed only; corners may come first."""
         ...
 
     @property
