@@ -86,11 +86,14 @@ def test_what_a_proxy_was_worth_is_said_from_its_scores_and_the_first_rung(shade
     assert f"the winner is its number {said['place']} of {len(scores)}" in console.file.getvalue()
 
 
-def test_a_score_that_costs_more_than_it_may_is_refused(shades, tmp_path):
-    with pytest.raises(
-        SearchError, match=r"--candidates 16: to score them by early_loss costs [\d.]+ epochs.*give fewer"
-    ):
-        searched(shades, tmp_path, strategy="proxy", proxy="early_loss", candidates=20, name="one")
+@pytest.mark.parametrize(("proxy", "scored"), [("naswot", 12), ("early_loss", 0)])
+def test_no_more_networks_are_scored_than_the_epochs_allow(shades, tmp_path, proxy, scored):
+    """A step is an epoch here: of twenty epochs a guide may take twelve, so naswot scores twelve of sixteen networks."""
+    found = searched(shades, tmp_path, proxy=proxy, candidates=16, batch_size=1000, finalists=2, name="one")
+    level = found.folder / "one"
+    assert len(json.loads((level / f"{proxy}.json").read_text())) == scored
+    assert (level / "guidance.json").exists() == bool(scored)
+    assert sum(len(RunFolder(run).metrics()) for run in level.glob("race/*/run")) <= 2 * EPOCHS - scored
 
 
 def test_a_search_into_a_relative_folder_ends_as_into_any_other(shades, tmp_path, monkeypatch):

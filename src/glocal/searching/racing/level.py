@@ -155,10 +155,9 @@ class RacedLevel:
             write_whole(
                 self.path / "race.json", json.dumps([rung.to_json() for rung in found.race.rungs], indent=1).encode()
             )
-        if (proxy := self._strategy.guide) is not None:
-            guidance = Guidance.of(
-                proxy, read_as(dict[str, float], self.path / f"{proxy}.json"), found.race, found.winner
-            )
+        proxy = self._strategy.guide
+        if proxy and (scores := read_as(dict[str, float], self.path / f"{proxy}.json")):
+            guidance = Guidance.of(proxy, scores, found.race, found.winner)
             write_whole(self.path / "guidance.json", json.dumps(guidance.to_json(), indent=1).encode())
             self.search.echo(f"  {guidance}")
         rows, task = [], self.task

@@ -68,30 +68,29 @@ class FolderBench:
         return min(planned, left_s / (plan.spent_s[self.phase] / self.spent_s)) if left_s < inf else planned
 
     def guide(self, name: str, *, budget_s: float) -> Mapping[str, float]:
-        """The scores of a proxy, which are saved in NAME.json."""
+        """The scores of a proxy, which are saved in NAME.json: of as many candidates as may be scored, in their order."""
         proxy = next((known for known in PROXIES if known == name), None)
         if proxy is None:
             raise SearchError(f"{name} is no proxy; give one of {', '.join(PROXIES)}")
-        n = len(self.networks)
-        if (epochs := n * epochs_of_proxy(self.search, proxy)) > budget_s:
-            raise SearchError(
-                f"--candidates {n}: to score them by {name} costs {epochs:.1f} epochs, and it may take {budget_s:.1f}; give fewer"
-            )
+        each, scored = epochs_of_proxy(self.search, proxy), self.networks
+        if each:
+            scored = scored[: int(budget_s / each)]
+        epochs = len(scored) * each
         self.spent_s += epochs
         path = self.folder / f"{name}.json"
         if path.exists():
             return read_as(dict[str, float], path)
-        self.search.echo(f"  {name} scores {n:,} candidates, which counts as {epochs:.1f} epochs")
-        scores = self._scores(proxy)
+        self.search.echo(f"  {name} scores {len(scored):,} candidates, which counts as {epochs:.1f} epochs")
+        scores = self._scores(proxy, scored)
         write_whole(path, json.dumps(scores).encode())
         return scores
 
-    def _scores(self, proxy: ProxyName) -> dict[str, float]:
+    def _scores(self, proxy: ProxyName, names: Sequence[str]) -> dict[str, float]:
         recipe, normalise = self.search.recipe, self.search.preprocess.normalise
         inputs = [(normalise(x), y) for x, y in _first_batches(self.search, STEPS.get(proxy, 1))]
         return {
-            name: proxy_score(proxy, decide(self.space, each.answers), inputs, recipe=recipe)
-            for name, each in self._by_name.items()
+            name: proxy_score(proxy, decide(self.space, self._by_name[name].answers), inputs, recipe=recipe)
+            for name in names
         }
 
     def train(self, heats: Sequence[Heat], *, continued: bool) -> Measured:
