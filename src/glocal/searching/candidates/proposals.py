@@ -25,9 +25,9 @@ def propose(
     """The candidates of one generation: canonical, within the limits, not proposed before, and the same in every call.
 
     `done` are the evaluated candidates of all generations before; later ones are ignored. `first` are corners that are proposed
-    before anything else, as far as the limits allow them. There are fewer candidates than the
-    method's population where no more can be found, and none after the last generation. SearchError where nothing is found
-    within the limits, or, in a large space, not even a whole first generation.
+    before anything else, as far as the limits allow them. There are fewer candidates than the method's population where no more
+    can be found, and none after the last generation. SearchError where nothing is found within the limits, or, in a large space,
+    not even a whole first generation.
     """
     method = strategy.method
     if generation >= len(method.batches):
