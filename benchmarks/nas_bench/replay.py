@@ -15,20 +15,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from benchmarks.nas_bench.space import bench_space
 
 from glocal.comparing.statistics.compare import MARGIN, compare
 from glocal.comparing.statistics.reliability import reliability
 from glocal.errors import SearchError
+from glocal.searching.candidates.candidate import format_answers
 from glocal.searching.ranking.correlation import Pair, rank
+from glocal.searching.sampling import corners
 from glocal.searching.strategies.replay import BenchTable, Replay
-from glocal.searching.strategies.strategy import Strategy, run, strategies
+from glocal.searching.strategies.strategy import GUIDED_SHARE, Strategy, run, strategies
 
 BUDGETS = (3, 5, 12.5)  # full trainings; the last is what a search may spend by default
 SHARE = 2 / 3  # of the networks that are candidates in a replay
 Found = Mapping[tuple[int, int], str]
 """The network that a strategy found, by order of the candidates and seed."""
 
-CORNERS = ("0-0-0", "1-1-1", "2-2-2", "3-3-3", "4-4-4")  # one kind of block throughout
+CORNERS = [format_answers(answers) for answers in corners(bench_space())]  # one kind of block throughout
 
 
 def main() -> None:
@@ -59,7 +62,11 @@ def variants(table: BenchTable) -> dict[str, Strategy]:
         **{f"proxy {name}": Strategy(name) for name in proxies},
         **{f"guided by {name}": replace(guided, guide=name) for name in proxies},
         **{f"guided by {name} alone": replace(guided, guide=name, doubts=False) for name in proxies},
-        **({"guided by supernet": replace(guided, guide="supernet")} if ("supernet", 0) in table.guides else {}),
+        **(
+            {"guided by supernet": replace(guided, guide="supernet", guided_share=GUIDED_SHARE)}
+            if ("supernet", 0) in table.guides
+            else {}
+        ),
     }
 
 
@@ -99,7 +106,7 @@ def judge(table: BenchTable, budget: float, *, orders: int, baseline: str) -> No
     found = {
         name: winners(table, strategy, budget * full_s, orders=orders) for name, strategy in variants(table).items()
     }
-    found |= {"best corner": corners(table, orders=orders)}
+    found |= {"best corner": best_corners(table, orders=orders)}
     means = {name: float(np.mean(regrets(table, each))) if each else np.inf for name, each in found.items()}
     print(f"\nbudget: {budget} full trainings ({budget * full_s:.0f} s of one core)")
     print(f"{'strategy':<34}{'regret, points: mean':>20}{'90 %':>7}  against {baseline}")
@@ -138,7 +145,7 @@ def regrets(table: BenchTable, found: Found) -> np.ndarray:
     return np.array([replay(table, seed, order).regret(winner) for (order, seed), winner in found.items()])
 
 
-def corners(table: BenchTable, *, orders: int) -> dict[tuple[int, int], str]:
+def best_corners(table: BenchTable, *, orders: int) -> dict[tuple[int, int], str]:
     """The best network of one kind of block, by the held-out pictures: five full trainings, whatever the budget."""
     val = table.val[table.horizon][:, :, -1].mean(-1)
     found = {}

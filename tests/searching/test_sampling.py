@@ -1,18 +1,26 @@
 """Corners: the networks of one option throughout."""
 
-import pytest
-
-from glocal.design.space import canonical, decide, questions
-from glocal.families.spaces import hierarchy, space
+from glocal.design import Architecture, Conv, Linear, Mean, OneOf, Stage
+from glocal.design.shapes import Grid
+from glocal.families.convmixer import ConvMixerLayer
+from glocal.families.spaces import hierarchy
 from glocal.searching.sampling import corners
 
-SPACES = [space("hybrid_cifar"), hierarchy("glit_cifar_24_4").first, hierarchy("glit_cifar_24_4").joint]
+
+def of_questions(*options: int) -> Architecture:
+    """A space whose questions have so many options."""
+    blocks = tuple(OneOf(tuple(ConvMixerLayer(2 * k + 1) for k in range(n))) for n in options)
+    return Architecture("asked", (Conv(4, 1),), (Stage(4, blocks),), (Mean(), Linear(2)), Grid(3, 8, 8))
 
 
-@pytest.mark.parametrize("asked", SPACES, ids=lambda asked: asked.name)
-def test_corners_are_different_networks_with_the_same_option_in_every_question_that_has_as_many(asked):
-    found, options = corners(asked), [len(question.options) for question in questions(asked)]
-    assert 2 <= len(found) <= max(options)
-    assert len({decide(asked, answers) for answers in found}) == len(found)
-    uniform = [tuple(min(i, n - 1) for n in options) for i in range(max(options))]
-    assert {canonical(asked, answers) for answers in uniform} == {*found}
+def test_corners_have_the_same_option_in_every_question():
+    assert corners(of_questions(3, 3)) == ((0, 0), (1, 1), (2, 2))
+    assert corners(hierarchy("glit_cifar_24_4").first) == ((0,) * 4, (1,) * 4, (2,) * 4, (3,) * 4)
+
+
+def test_a_question_with_fewer_options_keeps_its_last():
+    assert corners(of_questions(2, 4)) == ((0, 0), (1, 1), (1, 2), (1, 3))
+
+
+def test_a_space_without_questions_is_its_own_corner_and_none_is_there_twice():
+    assert corners(of_questions(1, 1)) == ((0, 0),)

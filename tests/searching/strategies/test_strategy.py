@@ -223,15 +223,17 @@ def test_on_the_bench_the_default_beats_halving_and_halving_beats_chance(bench):
     """The default was chosen on this bench; a change of the engine that undoes the choice shows here."""
     full_s = bench.horizon * float(np.median(bench.epoch_s))
 
-    def regret(strategy):
+    def regret(name, proxy, *, share=2 / 3):
         found = [
-            run(strategy, Replay(bench, s, k, share=2 / 3), budget_s=10 * full_s, horizon=9).winner
+            run(strategies(proxy)[name], Replay(bench, s, k, share=share), budget_s=10 * full_s, horizon=9).winner
             for s in (0, 1)
-            for k in range(30)
+            for k in range(40)
         ]
         return np.mean([bench.regret(winner) for winner in found])
 
-    default, wrongly = (strategies(proxy)[SearchSettings().strategy] for proxy in (SearchSettings().proxy, "macs"))
-    halving, chance = (regret(strategies("macs")[name]) for name in ("halving", "random"))
-    assert regret(default) < halving < chance
-    assert regret(wrongly) < halving + 0.003, "a guide that is wrong costs little"
+    default, proxy = SearchSettings().strategy, SearchSettings().proxy
+    halving, chance = (regret(name, proxy) for name in ("halving", "random"))
+    assert regret(default, proxy) < halving < chance
+    assert regret(default, "macs") < halving + 0.003, "a guide that is wrong costs little"
+    assert regret("halving", proxy, share=1) <= 0.01
+    assert regret(default, proxy, share=1) <= 0.005

@@ -21,7 +21,7 @@ from glocal.searching.finalists import write_finalists
 from glocal.searching.level import Winner
 from glocal.searching.racing.guidance import Guidance
 from glocal.searching.racing.trial import TrainNetworks
-from glocal.searching.racing.workbench import FolderBench, epochs_of_proxy
+from glocal.searching.racing.workbench import FolderBench
 from glocal.searching.sampling import corners
 from glocal.searching.search_run import SearchRun, origin_of
 from glocal.searching.strategies.strategy import Found, Strategy, run, rungs_of, strategies
@@ -32,8 +32,7 @@ from glocal.trials.training import finished, so_far
 from glocal.trials.trial import Scalar
 
 CANDIDATES = 200
-"""Networks that a proxy scores, unless the search says how many; fewer where they would cost more than SCORING of its epochs."""
-SCORING = 0.2
+"""Networks that a proxy chooses from, unless the search says how many."""
 
 LATE = 4 / 3
 """How much longer than planned a rung may take before the networks that it has not reached are left out."""
@@ -79,19 +78,13 @@ class RacedLevel:
 
     def _candidates(self, epochs: int) -> Sequence[Candidate]:
         settings = self.search.settings
-        n = min(settings.candidates or self._affordable(epochs), size(self.space))
+        n = settings.candidates or (epochs if self._strategy.guide is None else CANDIDATES)
+        n = min(n, size(self.space))
         strategy = Proposals(
             self.space, RandomSearch(n, n), settings.limits, self.search.pricer(self.space), settings.seed
         )
         first = corners(self.space)[: n // 2] if self._strategy.doubts else ()
         return propose(strategy, generation=0, done=(), first=first)
-
-    def _affordable(self, epochs: int) -> int:
-        """As many candidates as the race could train, or as a proxy may score."""
-        if self._strategy.guide is None:
-            return epochs
-        each = epochs_of_proxy(self.search, self.search.settings.proxy)
-        return min(CANDIDATES, max(2, int(SCORING * epochs / each))) if each else CANDIDATES
 
     @property
     def task(self) -> TrainNetworks:

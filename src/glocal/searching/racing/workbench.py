@@ -72,9 +72,8 @@ class FolderBench:
         proxy = next((known for known in PROXIES if known == name), None)
         if proxy is None:
             raise SearchError(f"{name} is no proxy; give one of {', '.join(PROXIES)}")
-        each, scored = epochs_of_proxy(self.search, proxy), self.networks
-        if each:
-            scored = scored[: int(budget_s / each)]
+        each = STEPS[proxy] / max(1, len(self.search.data.train) // self.search.recipe.batch_size)
+        scored = self.networks[: int(budget_s / each)] if each else self.networks
         epochs = len(scored) * each
         self.spent_s += epochs
         path = self.folder / f"{name}.json"
@@ -87,7 +86,7 @@ class FolderBench:
 
     def _scores(self, proxy: ProxyName, names: Sequence[str]) -> dict[str, float]:
         recipe, normalise = self.search.recipe, self.search.preprocess.normalise
-        inputs = [(normalise(x), y) for x, y in _first_batches(self.search, STEPS.get(proxy, 1))]
+        inputs = [(normalise(x), y) for x, y in _first_batches(self.search, STEPS[proxy])]
         return {
             name: proxy_score(proxy, decide(self.space, self._by_name[name].answers), inputs, recipe=recipe)
             for name in names
@@ -145,11 +144,6 @@ class FolderBench:
         for why, names in leaving.items():
             self._left.update(names)
             self.search.echo(f"  {', '.join(names)} left the race: {why}")
-
-
-def epochs_of_proxy(search: SearchRun, proxy: ProxyName) -> float:
-    """What it costs to score a network, in epochs of training, at most."""
-    return STEPS.get(proxy, 1) / max(1, len(search.data.train) // search.recipe.batch_size)
 
 
 def _reached(trial: Trial) -> bool:

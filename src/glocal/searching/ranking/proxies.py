@@ -21,8 +21,15 @@ ProxyName = Literal["macs", "params", "grad_norm", "synflow", "naswot", "early_l
 PROXIES: tuple[ProxyName, ...] = get_args(ProxyName)
 
 EARLY_STEPS = 100
-STEPS: Mapping[ProxyName, int] = {"macs": 0, "params": 0, "early_loss": EARLY_STEPS}
-"""Training steps that the score of a network costs, at most; those of the other proxies cost one."""
+STEPS: Mapping[ProxyName, int] = {
+    "macs": 0,
+    "params": 0,
+    "grad_norm": 1,
+    "synflow": 1,
+    "naswot": 1,
+    "early_loss": EARLY_STEPS,
+}
+"""Training steps that the score of a network costs, at most."""
 
 _NORMS = (nn.LayerNorm, layers.LayerNorm2d, layers.VarianceNorm, layers.BatchNormTokens, _BatchNorm)
 _ACTIVATIONS = (*ACTIVATIONS.values(), layers.GELU2d)

@@ -15,6 +15,8 @@ from glocal.searching.strategies.workbench import Workbench
 GUIDED_SHARE = (
     0.6  # of the budget for the supernet and its candidates: 12 parts in 20, as in `SHARES` of the search's settings
 )
+PROXY_SHARE = 0.2
+"""Of the budget for the scores of a proxy, which scores no more candidates than that affords."""
 ETA = 3
 TIME_ALONE = 0.999
 """A margin by which no network goes for being behind. After a ninth of a training differences are real and yet not those of the
@@ -54,8 +56,8 @@ def strategies(proxy: str) -> dict[str, Strategy]:
         "sandwich": Strategy("sandwich"),
         "halving": Strategy(races=True),
         "asha": Strategy(races=True, barriers=False),
-        "proxy": Strategy(proxy),
-        "guided": Strategy(proxy, doubts=True, races=True),
+        "proxy": Strategy(proxy, PROXY_SHARE),
+        "guided": Strategy(proxy, PROXY_SHARE, doubts=True, races=True),
         "random": Strategy(),
     }
 
