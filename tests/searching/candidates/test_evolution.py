@@ -161,6 +161,25 @@ def test_limits_that_draws_hardly_meet_are_an_error_with_their_number(monkeypatc
         generations(DETAILS, BRIEF, limits=Limits(max_macs=950e6))
 
 
+def test_where_fewer_are_enough_those_that_are_found_are_proposed(monkeypatch):
+    monkeypatch.setattr("glocal.searching.candidates.proposals.MAX_SAMPLES", 2000)
+    strategy = Strategy(DETAILS, RandomSearch(200, 200), Limits(max_macs=1000e6), legacy_price, 0)
+    found = propose(strategy, generation=0, done=(), least=1)
+    assert 0 < len(found) < 200
+    assert propose(strategy, generation=0, done=(), least=len(found)) == found
+    with pytest.raises(SearchError, match=f"a generation needs {len(found) + 1};"):
+        propose(strategy, generation=0, done=(), least=len(found) + 1)
+
+
+def test_what_comes_first_is_proposed_first_if_the_limits_allow_it():
+    cheap, dear = (0,) * 3, (8,) * 3
+    limits = Limits(max_macs=(price(decide(SMALL, cheap))["macs"] + price(decide(SMALL, dear))["macs"]) / 2)
+    found = propose(Strategy(SMALL, RandomSearch(20, 20), limits, price, 0), generation=0, done=(), first=(dear, cheap))
+    assert (found[0].answers, found[0].origin) == (canonical(SMALL, cheap), "corner")
+    assert {each.origin for each in found[1:]} == {"random"}
+    assert len(found) == 20
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

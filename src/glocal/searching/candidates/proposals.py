@@ -20,14 +20,19 @@ MAX_SAMPLES = 20_000
 
 
 def propose(
-    strategy: Strategy, *, generation: int, done: Iterable[Candidate], first: Iterable[Answers] = ()
+    strategy: Strategy,
+    *,
+    generation: int,
+    done: Iterable[Candidate],
+    first: Iterable[Answers] = (),
+    least: int | None = None,
 ) -> tuple[Candidate, ...]:
     """The candidates of one generation: canonical, within the limits, not proposed before, and the same in every call.
 
     `done` are the evaluated candidates of all generations before; later ones are ignored. `first` are corners that are proposed
     before anything else, as far as the limits allow them. There are fewer candidates than the method's population where no more
     can be found, and none after the last generation. SearchError where nothing is found within the limits, or, in a large space,
-    not even a whole first generation.
+    fewer than `least` for the first generation, which are the population unless it is given.
     """
     method = strategy.method
     if generation >= len(method.batches):
@@ -42,7 +47,8 @@ def propose(
         draft.breed("mutation", method.mutations, method.max_tries, lambda: draft.mutated(parents, method.p_mutation))
         if len(parents) > 1:
             draft.breed("crossover", method.crossovers, method.max_tries, lambda: draft.crossed(parents))
-    draft.fill(method.batches[generation], first=not past)
+    population = method.batches[generation]
+    draft.fill(population, least=0 if past else least or population)
     return tuple(
         Candidate(answers, generation, index, origin, parents, costs)
         for index, (answers, origin, parents, costs) in enumerate(draft.candidates)
@@ -101,19 +107,19 @@ class _Draft:
         first, second = self.rng.sample(parents, 2)
         return [self.rng.choice(genes) for genes in zip(first, second, strict=True)], (first, second)
 
-    def fill(self, population: int, *, first: bool) -> None:
-        """Adds random candidates until there are `population`, or no more can be sampled."""
+    def fill(self, population: int, *, least: int) -> None:
+        """Adds random candidates until there are `population`, or no more can be sampled; `least` as in `propose`, 0 for none."""
         n = size(self.strategy.space)
         for answers in self._shuffled() if n <= MAX_SAMPLES else self._sampled():
             if len(self.candidates) == population:
                 return
             self.add(answers, "random")
-        if first and (not self.candidates or (n > MAX_SAMPLES and len(self.candidates) < population)):
+        if least and (not self.candidates or (n > MAX_SAMPLES and len(self.candidates) < least)):
             of = f"all {n:,} networks" if n <= MAX_SAMPLES else f"{MAX_SAMPLES:,} random networks"
             ranges = "".join(f"; sampled: {within(name, *ends)}" for name, ends in self.ranges.items())
             raise SearchError(
                 f"{self.strategy.space.name}: {len(self.candidates)} of {of} are within the limits "
-                f"({self.strategy.limits.named()}), and a generation needs {population}{ranges}; widen the limits"
+                f"({self.strategy.limits.named()}), and a generation needs {least}{ranges}; widen the limits"
             )
 
     def _shuffled(self) -> list[Answers]:

@@ -84,7 +84,10 @@ class RacedLevel:
             self.space, RandomSearch(n, n), settings.limits, self.search.pricer(self.space), settings.seed
         )
         first = corners(self.space)[: n // 2] if self._strategy.doubts else ()
-        return propose(strategy, generation=0, done=(), first=first)
+        least = settings.candidates or min(
+            n, epochs
+        )  # what is not proposed for the race is for the proxy to choose from
+        return propose(strategy, generation=0, done=(), first=first, least=least)
 
     @property
     def task(self) -> TrainNetworks:
