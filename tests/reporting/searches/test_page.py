@@ -92,7 +92,13 @@ def test_the_page_warns_of_what_matters(page):
 
 
 def test_a_race_is_shown_with_who_went_when_and_why(race_of_mine):
-    page = Page(write_report(race_of_mine.parents[1]).read_text(encoding="utf-8"))
+    text = write_report(race_of_mine.parents[1]).read_text(encoding="utf-8")
+    figures = [
+        text.split(f'id="{name}-candidates"')[1].split("<h3>")[0].count("<figure>")
+        for name in ("distribution", "details")
+    ]
+    assert figures == [1, 0], "of generations, of which a race has one"
+    page = Page(text)
     details = page.shown[page.shown.index("Level 2: details") :]
     assert "who was dropped, when and why" in details
     assert len(re.findall(r"\d\d\.\d\d%: no place", details)) == 6

@@ -92,7 +92,7 @@ def _level(level: LevelFolder, search: SearchFolder, axis: str, plots: dict[str,
         best = max(level.evaluated, key=lambda row: row.accuracy or 0)
         values |= {
             "svg": Markup(_inline(candidates_svg(level, axis, limits))),
-            "front": Markup(_inline(front_svg(level, axis))),
+            "front": None if level.rungs else Markup(_inline(front_svg(level, axis))),  # a race has one generation
             "best": best,
             "interval": wilson(best.accuracy or 0, best.n),
             "generations": 1 + max(row.generation for row in level.evaluated),
