@@ -1,7 +1,12 @@
 """Random damage to files and plain data, the same on every run: what the readers of files are tested on."""
 
+import json
 import random
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 STRANGE = (
     None, True, -1, 0, 1, 2**31, 10**30, 1.5, -0.0, float("nan"), float("inf"), 1e308, "", " ", "same", "OneOf", "Grid",
@@ -48,6 +53,20 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
                 (b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x00\x00\x00\x00", b"9999", b"-1e9")
             )
     return bytes(found)
+
+
+def damaged_files(path: Path, *, n: int, seed: int) -> Iterator[bytes]:
+    """What a file is overwritten with: its bytes damaged or, half the time where it is YAML or JSON, its values disturbed."""
+    whole, rng = path.read_bytes(), random.Random(f"{path.name} {seed}")
+    read = {".yaml": yaml.safe_load, ".json": json.loads}.get(path.suffix)
+    plain = read(whole) if read else None
+    for _ in range(n):
+        if read is None or rng.random() < 0.5:
+            yield damaged(whole, rng)
+        else:
+            values = disturbed(plain, rng)
+            text = yaml.safe_dump(values) if path.suffix == ".yaml" else json.dumps(values, default=repr, skipkeys=True)
+            yield text.encode(errors="replace")
 
 
 def disturbed(x: Any, rng: random.Random) -> Any:

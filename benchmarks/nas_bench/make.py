@@ -1,10 +1,11 @@
 """Makes the bench: trains every network of the space alone, and packs what they got right into one table.
 
-    python -m benchmarks.nas_bench.make PICTURES JUDGES --output FOLDER [--part 1/2] [--networks 125] [--seeds 2]
+    python -m benchmarks.nas_bench.make PICTURES JUDGES --output FOLDER [--part 1/2] [--networks 125] [--seeds 2] [--passes 1]
 
-PICTURES has the folders train and val (4,000 and 2,000 of CIFAR-10 in ours), JUDGES one folder a class (CIFAR-10's test). Run it
-again after a stop: finished trainings are read. Several processes may share the work, each with its part. Networks come in a
-random order, so that the table of those that are finished is a random sample of the space at any time.
+PICTURES has the folders train and val (4,000 and 2,000 of CIFAR-10 in ours), JUDGES one folder a class (CIFAR-10's test). Where
+there are few pictures, `--passes 4` calls four passes through them an epoch. Run it again after a stop: finished trainings are
+read. Several processes may share the work, each with its part. Networks come in a random order, so that the table of those that
+are finished is a random sample of the space at any time.
 """
 
 import argparse
@@ -30,10 +31,11 @@ def main() -> None:
     parser.add_argument("--part", default="1/1", help="K/N: train every N-th network, from the K-th on")
     parser.add_argument("--networks", type=int, default=125)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--passes", type=int, default=1, help="through the training pictures in an epoch")
     settings = parser.parse_args()
     torch.set_num_threads(1)
     settings.output.mkdir(parents=True, exist_ok=True)
-    pictures = load(settings.pictures, settings.judges, bench_recipe(1, 0))
+    pictures = load(settings.pictures, settings.judges, bench_recipe(1, 0), passes=settings.passes)
     part, parts = map(int, settings.part.split("/"))
     for answers in in_order(settings.networks)[part - 1 :: parts]:
         for seed in range(settings.seeds):
@@ -56,8 +58,11 @@ def write(path: Path, answers: Answers, pictures: Pictures, *, seed: int) -> Non
     values = {f"val_{n}": np.packbits(one.val, axis=1) for n, one in zip(EPOCHS, trained, strict=True)}
     seconds = {f"seconds_{n}": one.seconds for n, one in zip(EPOCHS, trained, strict=True)}
     assert trained[-1].test is not None
+    counts = len(pictures.val[1]), len(pictures.test[1])
     with whole_file(path) as file:
-        np.savez_compressed(file, allow_pickle=False, **values, **seconds, test=np.packbits(trained[-1].test))
+        np.savez_compressed(
+            file, allow_pickle=False, **values, **seconds, test=np.packbits(trained[-1].test), pictures=counts
+        )
     accuracies = ", ".join(f"{one.val[-1].mean():.2%}" for one in trained)
     print(f"{path.stem}: {accuracies}; judged {trained[-1].test.mean():.2%}", flush=True)
 

@@ -26,8 +26,9 @@ class Pictures:
     test: tuple[Tensor, Tensor]
 
 
-def load(source: Path, judges: Path, recipe: Recipe) -> Pictures:
-    """`source` has the folders train and val, `judges` one folder a class that no strategy sees."""
+def load(source: Path, judges: Path, recipe: Recipe, *, passes: int = 1) -> Pictures:
+    """`source` has the folders train and val, `judges` one folder a class that no strategy sees. Each training picture is there
+    `passes` times."""
     preprocess = recipe.preprocess((32, 32))
 
     def tensors(split: object) -> tuple[Tensor, Tensor]:
@@ -39,7 +40,8 @@ def load(source: Path, judges: Path, recipe: Recipe) -> Pictures:
     judged = check(judges, options=DataOptions(val_fraction=0.1)).require_data()
     parts = [tensors(judged.train), tensors(judged.val)]
     test = torch.cat([x for x, _ in parts]), torch.cat([y for _, y in parts])
-    return Pictures(tensors(data.train), tensors(data.val), test)
+    x, y = tensors(data.train)
+    return Pictures((x.repeat(passes, 1, 1, 1), y.repeat(passes)), tensors(data.val), test)
 
 
 def batches(x_NCHW: Tensor, y: Tensor, *, size: int, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -1,13 +1,11 @@
 """Whatever bytes the files of a search have: its page and figures' data are made, or an error names the file."""
 
-import json
-import random
 from pathlib import Path
 
 import pytest
 import yaml
 
-from damage import damaged, disturbed
+from damage import damaged_files
 from glocal.errors import GlocalError
 from glocal.reporting import write_report
 from tries import tries
@@ -26,6 +24,7 @@ FILES = (
     "winner/winner.json",
     "winner/winner.py",
 )
+RACE_FILES = ("details/race.json", "details/guidance.json")
 
 
 @pytest.fixture
@@ -33,6 +32,13 @@ def quick(search_of_mine, monkeypatch) -> Path:
     """A search whose page leaves plotly's script out."""
     monkeypatch.setattr("plotly.offline.get_plotlyjs", lambda: "")
     return search_of_mine
+
+
+@pytest.fixture
+def quick_race(race_of_mine, monkeypatch) -> Path:
+    """The same of a search that raced."""
+    monkeypatch.setattr("plotly.offline.get_plotlyjs", lambda: "")
+    return race_of_mine.parents[1]
 
 
 def is_shown_or_refused(folder: Path, name: str, data: bytes) -> bool:
@@ -47,21 +53,9 @@ def is_shown_or_refused(folder: Path, name: str, data: bytes) -> bool:
     return False
 
 
-def variants(name: str, whole: bytes, rng: random.Random, n: int):
-    plain = yaml.safe_load(whole) if name.endswith("yaml") else json.loads(whole) if name.endswith("json") else None
-    for _ in range(n):
-        if plain is None or rng.random() < 0.5:
-            yield damaged(whole, rng)
-        else:
-            values = disturbed(plain, rng)
-            text = yaml.safe_dump(values) if name.endswith("yaml") else json.dumps(values, default=repr, skipkeys=True)
-            yield text.encode(errors="replace")
-
-
 def fuzz(folder: Path, name: str, *, n: int, seed: int) -> None:
-    whole, rng = (folder / name).read_bytes(), random.Random(f"{name} {seed}")
-    assert is_shown_or_refused(folder, name, whole)
-    for data in variants(name, whole, rng, n):
+    assert is_shown_or_refused(folder, name, (folder / name).read_bytes())
+    for data in damaged_files(folder / name, n=n, seed=seed):
         is_shown_or_refused(folder, name, data)
 
 
@@ -70,10 +64,9 @@ def test_a_damaged_file_is_shown_or_named(quick, name):
     fuzz(quick, name, n=8, seed=0)
 
 
-@pytest.mark.parametrize("name", ["race.json", "guidance.json"])
-def test_a_damaged_race_is_shown_or_named(race_of_mine, monkeypatch, name):
-    monkeypatch.setattr("plotly.offline.get_plotlyjs", lambda: "")
-    fuzz(race_of_mine.parents[1], f"details/{name}", n=40, seed=0)
+@pytest.mark.parametrize("name", RACE_FILES)
+def test_a_damaged_race_is_shown_or_named(quick_race, name):
+    fuzz(quick_race, name, n=40, seed=0)
 
 
 @pytest.mark.slow
@@ -81,6 +74,13 @@ def test_a_damaged_race_is_shown_or_named(race_of_mine, monkeypatch, name):
 @pytest.mark.parametrize("name", FILES)
 def test_many_damaged_files_are_shown_or_named(quick, name):
     fuzz(quick, name, n=tries(300), seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.campaign
+@pytest.mark.parametrize("name", RACE_FILES)
+def test_many_damaged_races_are_shown_or_named(quick_race, name):
+    fuzz(quick_race, name, n=tries(300), seed=1)
 
 
 @pytest.mark.parametrize(
