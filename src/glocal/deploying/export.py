@@ -43,14 +43,12 @@ class Export:
 
 @dataclass(frozen=True)
 class Draft:
-    """A model that has not been written yet, with what is known of it."""
+    """A model that has not been written yet, with what is known of it. found: its probabilities of the held-out pictures."""
 
     model: Any  # of ONNX or OpenVINO, or a program of torch.export
     exported: ExportedModel
     core: Any = None  # the network alone in ONNX, where it was made of that
-    found: np.ndarray = field(
-        default_factory=lambda: np.empty(0), repr=False
-    )  # its probabilities of the held-out pictures
+    found: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
     lines: tuple[str, ...] = ()
 
     def tried(self, pictures: Split) -> "Draft":

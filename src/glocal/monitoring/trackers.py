@@ -83,13 +83,10 @@ class MLflow:
                 "or leave out --mlflow and unset MLFLOW_TRACKING_URI"
             )
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault(
-            "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"
-        )  # 7, its default, takes minutes where the address is wrong
-        if "://" not in store:
-            os.environ.setdefault(
-                "MLFLOW_ALLOW_FILE_STORE", "true"
-            )  # MLflow discourages folders, and wants to be asked for them
+        # 7 tries, the default, take minutes where the address is wrong
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        if "://" not in store:  # MLflow discourages folders, and wants to be asked for them
+            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
             store = Path(store).resolve().as_uri()
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException

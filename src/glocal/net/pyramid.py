@@ -30,11 +30,9 @@ def levels_of(arch: Architecture) -> tuple[Level, ...]:
     """The levels of an architecture, finest first; stages at one resolution (CoAtNet-6's S3) and a stem at the first
     stage's (ConvNeXt, ResNet) share a level."""
     _, h, w = arch.image
+    large = h << 12, w << 12  # no rounding shows in the ratio of such sides
     try:
-        side, left = (
-            h << 12,
-            _left(adapt(arch, size=(h << 12, w << 12))),
-        )  # no rounding shows in the ratio of such sides
+        side, left = large[0], _left(adapt(arch, size=large))
     except ShapeError:  # areas that do not divide so large a grid
         side, left = h, _left(arch)
     last = {round(side / shape.h): i for i, shape in enumerate(left)}

@@ -37,9 +37,7 @@ class SearchDisplay:
         self.console, self._generations, self._population, self._cost = console, generations, population, cost
         self._known: dict[Answers, Candidate] = {}
         self._bests: list[float] = []  # after each generation
-        self._candidate_s: deque[float] = deque(
-            maxlen=LATEST
-        )  # seconds for a candidate, in each of the latest generations
+        self._candidate_s = deque[float](maxlen=LATEST)  # seconds for each, in the latest generations
         self._at, self._number = time.monotonic(), -1
         self._live: Live | None = None
         if has_display(console):

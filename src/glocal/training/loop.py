@@ -34,7 +34,11 @@ Batch = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Job:
-    """What a run trains on, by which settings, where, and where its log and files go."""
+    """What a run trains on, by which settings, where, and where its log and files go.
+
+    paths: of a supernet, of which each step trains a part. epochs: after which `fit` returns, where it is to stop before the end
+    of the recipe. on_epoch: is called after each epoch, counted from 1, before its state is saved.
+    """
 
     data: Data
     recipe: Recipe
@@ -44,11 +48,9 @@ class Job:
     log: Log
     stop: Stop
     teacher: Teacher | None = None
-    paths: "TrainedPaths | None" = None  # of a supernet, of which each step trains a part
-    epochs: int | None = None  # after which `fit` returns, where it is to stop before the end of the recipe
-    on_epoch: Callable[[int, Scores], None] = lambda epoch, scores: (
-        None
-    )  # after each epoch, counted from 1, before its state is saved
+    paths: "TrainedPaths | None" = None
+    epochs: int | None = None
+    on_epoch: Callable[[int, Scores], None] = lambda epoch, scores: None
 
 
 @dataclass(frozen=True)

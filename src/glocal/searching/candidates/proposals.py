@@ -60,15 +60,13 @@ Child = tuple[Sequence[int], tuple[Answers, ...]]
 
 @dataclass
 class _Draft:
-    """A generation in the making."""
+    """A generation in the making. ranges: of each limited cost, over all that was sampled."""
 
     strategy: Strategy
     rng: random.Random
     visited: set[Answers]
     candidates: list[tuple[Answers, Origin, tuple[Answers, ...], dict[str, float]]] = field(default_factory=list)
-    ranges: dict[str, tuple[float, float]] = field(
-        default_factory=dict
-    )  # of each limited cost, over all that was sampled
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.options = [len(question.options) for question in questions(self.strategy.space)]

@@ -84,9 +84,8 @@ class RacedLevel:
             self.space, RandomSearch(n, n), settings.limits, self.search.pricer(self.space), settings.seed
         )
         first = corners(self.space)[: n // 2] if self._strategy.doubts else ()
-        least = settings.candidates or min(
-            n, epochs
-        )  # what is not proposed for the race is for the proxy to choose from
+        # Those beyond the epochs could not race; they are for the proxy to choose from, and fewer of them will do.
+        least = settings.candidates or min(n, epochs)
         return propose(strategy, generation=0, done=(), first=first, least=least)
 
     @property

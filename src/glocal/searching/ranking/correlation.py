@@ -59,9 +59,7 @@ class Rank:
     tau_within: Estimate  # mean of tau within thirds by multiply-adds, each weighted by its number of pairs
     ceiling: Estimate  # of tau: a perfect predictor's; undefined where each network was trained with one seed
     rho: float | None  # Spearman's, of the supernet's accuracy with the one alone
-    regret: (
-        float | None
-    )  # accuracy of the best network minus that of the best of the supernet's first five; None up to five
+    regret: float | None  # the best network's accuracy minus that of the best of the supernet's five; None up to five
     regret_by_chance: float | None  # the same for five random networks, on average
     resamples: int
     undefined: int  # resamples in which tau was undefined because all accuracies were equal; the intervals omit them

@@ -12,15 +12,14 @@ from glocal.errors import SearchError
 from glocal.searching.strategies.asha import Asha
 from glocal.searching.strategies.workbench import Workbench
 
-GUIDED_SHARE = (
-    0.6  # of the budget for the supernet and its candidates: 12 parts in 20, as in `SHARES` of the search's settings
-)
+GUIDED_SHARE = 0.6
+"""Of the budget for a supernet and its candidates: 12 parts in 20, as in `SHARES` of the search's settings."""
 PROXY_SHARE = 0.2
 """Of the budget for the scores of a proxy, which scores no more candidates than that affords."""
 ETA = 3
 TIME_ALONE = 0.999
 """A margin by which no network goes for being behind. After a ninth of a training differences are real and yet not those of the
-end: on our bench, a race that went by their intervals found worse networks (docs/search.md)."""
+end: on our bench, a race that went by their intervals found worse networks (docs/search_bench.md)."""
 
 
 @dataclass(frozen=True)

@@ -167,9 +167,8 @@ def _weights(part: Part, layers: nn.Sequential) -> Iterator[tuple[str, str, str,
         module, _, name = path.rpartition(".")
         weight = known.get((module, name))
         axes = weight.axes if weight else tuple((range(n),) for n in value.shape)
-        ranks = "".join(
-            str(len(axis)) for axis in axes
-        )  # parts with other coordinates for their channels share nothing
+        # Parts with other coordinates for their channels share nothing.
+        ranks = "".join(str(len(axis)) for axis in axes)
         yield module, name, f"{weight.shared if weight else path}:{ranks}".replace(".", "/"), axes
 
 
