@@ -190,6 +190,7 @@ assert not heavy, heavy
 
 def test_public_names_are_spelled_out_and_resolve():
     assert sorted(glocal.__all__) == glocal.__all__
+    assert dir(glocal) == sorted([*glocal.__all__, "__version__"]), "what a notebook completes"
     for _ in range(2):  # importing a room of a verb's name would replace the verb
         assert all(callable(getattr(glocal, name)) for name in set(glocal.__all__) - {"errors", "families"})
     with pytest.raises(AttributeError, match="no attribute 'utils'"):

@@ -104,3 +104,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'glocal' has no attribute {name!r}")
     module, _, at = _LATER[name].partition(":")
     return getattr(import_module(module), at)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
