@@ -12,7 +12,7 @@ from serving.bad_requests import bad_requests, infer, tensor
 from serving.client import Answer, exchange, form_request, picture_request, request
 from tries import tries
 
-FEW, MANY, TOGETHER = 60, 2000, 8
+FEW, MANY, TOGETHER = 60, 2000, 32
 LONGEST_S = 10.0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from glocal.design import Architecture, load
+from glocal.design.span import cost_range
 from glocal.errors import ArchitectureError, SearchError
 from glocal.families import vocabulary
 from glocal.files import parse_yaml
@@ -137,10 +138,11 @@ def read_architecture(path: Path) -> Architecture | None:
         return None
     try:
         arch = load(values, vocabulary(), str(path))
+        if not isinstance(arch, Architecture):
+            raise SearchError(f"{path} describes no Architecture")
+        cost_range(arch)  # its parts fit together
     except ArchitectureError as error:
         raise SearchError(f"{path} cannot be read: {error}") from None
-    if not isinstance(arch, Architecture):
-        raise SearchError(f"{path} describes no Architecture")
     return arch
 
 

@@ -27,6 +27,7 @@ from glocal.reporting.plain_files import (
 )
 
 Answers = tuple[int, ...]
+MONITORED = {"val_top1_min", "val_top1_median", "val_top1_max"}  # columns of a supernet's metrics.csv
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,8 @@ class LevelFolder:
         rows = [{name: number(cell, path) for name, cell in row.items() if cell} for row in read_csv(path, "epoch")]
         if not all("epoch" in row for row in rows):
             raise not_whole(path, "a row has no epoch")
+        if not all(len(MONITORED & row.keys()) in {0, len(MONITORED)} for row in rows):
+            raise not_whole(path, "a row has the accuracies of some monitored paths and not of all")
         return rows
 
     @cached_property
@@ -155,7 +158,8 @@ class LevelFolder:
             if row.accuracy is not None and not row.n:
                 raise not_whole(path, "a candidate has an accuracy on no pictures")
             if options is not None and not _fit(row.answers, options):
-                raise not_whole(path, f"the space has no answers {'-'.join(map(str, row.answers))}")
+                answers = "-".join(map(str, row.answers))
+                raise not_whole(path, f"the space of {self.path / 'space.yaml'} has no answers {answers}")
         return rows
 
     @property

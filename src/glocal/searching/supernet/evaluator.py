@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from glocal.data import Preprocess, Split
 from glocal.design import Architecture, load
 from glocal.design.space import Answers
+from glocal.design.span import cost_range
 from glocal.errors import ArchitectureError, SearchError
 from glocal.families import vocabulary
 from glocal.files import read_yaml
@@ -111,10 +112,11 @@ def load_space(level: Path) -> Architecture:
     path = level / "space.yaml"
     try:
         space = load(read_yaml(path), vocabulary(), str(path))
+        if not isinstance(space, Architecture):
+            raise SearchError(f"{path} describes no Architecture")
+        cost_range(space)  # its parts fit together
     except ArchitectureError as error:
         raise SearchError(f"{path} cannot be read: {error}") from None
-    if not isinstance(space, Architecture):
-        raise SearchError(f"{path} describes no Architecture")
     return space
 
 
