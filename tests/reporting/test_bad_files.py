@@ -92,6 +92,20 @@ def test_settings_of_other_types_are_shown_or_named(quick, settings):
     is_shown_or_refused(quick, "search.yaml", yaml.safe_dump(values | {"settings": settings}).encode())
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("details/space.yaml", "  - Flatten\n", "  - Flatten\n  - Flatten\n"),
+        ("winner/architecture.yaml", "  - Flatten\n", ""),
+        ("details/supernet/metrics.csv", "val_top1_min", "min"),
+    ],
+)
+def test_what_can_be_read_and_not_be_shown_is_named(quick, name, old, new):
+    text = (quick / name).read_text()
+    assert old in text
+    assert not is_shown_or_refused(quick, name, text.replace(old, new, 1).encode())
+
+
 def test_values_that_repeat_one_another_are_refused(quick):
     laughs = b"a: &a [x, x]\n" + b"".join(b"%c: &%c [*%c, *%c]\n" % (i, i, i - 1, i - 1) for i in range(98, 123))
     assert not is_shown_or_refused(quick, "search.yaml", b"levels: [one]\n" + laughs)
