@@ -102,7 +102,13 @@ def _read(path: str) -> Architecture:
     except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         # PyYAML lets whatever its readers of dates, numbers and tags stumble over through as it is.
         raise ArchitectureError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
-    arch = load(said, vocabulary(), path)
+    return described(said, path)
+
+
+def described(values: Any, path: str) -> Architecture:
+    """The architecture, or space of architectures, that the plain data of a file describes; ArchitectureError with the file's
+    name where it describes none, or one whose parts do not fit one another."""
+    arch = load(values, vocabulary(), path)
     if not isinstance(arch, Architecture):
         raise ArchitectureError(f"{path} describes no Architecture")
     try:

@@ -7,10 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from glocal.design import Architecture, load
-from glocal.design.span import cost_range
+from glocal.design import Architecture
 from glocal.errors import ArchitectureError, SearchError
-from glocal.families import vocabulary
+from glocal.families import described
 from glocal.files import parse_yaml
 
 MAX_VALUES = 1_000_000  # in one file, with those that YAML repeats by reference
@@ -137,13 +136,9 @@ def read_architecture(path: Path) -> Architecture | None:
     if (values := read_yaml(path)) is None:
         return None
     try:
-        arch = load(values, vocabulary(), str(path))
-        if not isinstance(arch, Architecture):
-            raise SearchError(f"{path} describes no Architecture")
-        cost_range(arch)  # its parts fit together
+        return described(values, str(path))
     except ArchitectureError as error:
         raise SearchError(f"{path} cannot be read: {error}") from None
-    return arch
 
 
 def _checked(values: Any) -> Any:

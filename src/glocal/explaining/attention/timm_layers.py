@@ -110,8 +110,8 @@ def _whole(block: Any, shares_WhNN: Tensor, h: int, w: int) -> Tensor:
 
     rows, columns = block.window_size
     place_1HW1 = torch.arange(h * w).view(1, h, w, 1).roll((-block.shift_size[0], -block.shift_size[1]), (1, 2))
-    after_shift = 0, 0, 0, -w % columns, 0, -h % rows  # as the block does
-    padded = functional.pad(place_1HW1, after_shift, value=h * w)
+    sides = 0, 0, 0, -w % columns, 0, -h % rows
+    padded = functional.pad(place_1HW1, sides, value=h * w)  # after the shift, as the block does
     place_WN = window_partition(padded, (rows, columns)).flatten(1)
     shares_BWhNN = shares_WhNN.unflatten(0, (-1, len(place_WN)))
     dense = shares_WhNN.new_zeros(len(shares_BWhNN), shares_WhNN.shape[1], h * w + 1, h * w + 1)

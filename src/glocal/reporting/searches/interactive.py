@@ -8,7 +8,7 @@ from glocal.canvas import BLUE, GREY, ORANGE, VERMILLION
 from glocal.intervals import wilson
 from glocal.reporting.figures import Cost, cost_named, with_unit
 from glocal.reporting.searches.candidates import Limit, rows_with_cost
-from glocal.reporting.searches.level_folder import Finalist, LevelFolder, Row, pareto
+from glocal.reporting.searches.level_folder import MONITORED, Finalist, LevelFolder, Row, pareto
 
 Plot = dict[str, Any]
 
@@ -99,10 +99,9 @@ def _hover(row: Row) -> str:
 def supernet_plot(rows: Sequence[dict[str, float]]) -> Plot:
     """Training loss, and the accuracies of the monitored paths, over the epochs."""
     x = [row["epoch"] + 1 for row in rows]
-    names = {"val_top1_min": "smallest path", "val_top1_median": "median", "val_top1_max": "largest path"}
     data = [
         _line(x, [100 * row[column] for row in rows], name, colour=colour)
-        for (column, name), colour in zip(names.items(), (ORANGE, BLUE, VERMILLION), strict=True)
+        for (column, name), colour in zip(MONITORED.items(), (ORANGE, BLUE, VERMILLION), strict=True)
         if all(column in row for row in rows)
     ]
     if all("train_loss" in row for row in rows):

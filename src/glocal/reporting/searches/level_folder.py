@@ -27,7 +27,8 @@ from glocal.reporting.plain_files import (
 )
 
 Answers = tuple[int, ...]
-MONITORED = {"val_top1_min", "val_top1_median", "val_top1_max"}  # columns of a supernet's metrics.csv
+MONITORED = {"val_top1_min": "smallest path", "val_top1_median": "median", "val_top1_max": "largest path"}
+"""Columns of a supernet's metrics.csv, and what they are called in figures."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class LevelFolder:
         rows = [{name: number(cell, path) for name, cell in row.items() if cell} for row in read_csv(path, "epoch")]
         if not all("epoch" in row for row in rows):
             raise not_whole(path, "a row has no epoch")
-        if not all(len(MONITORED & row.keys()) in {0, len(MONITORED)} for row in rows):
+        if not all(len(MONITORED.keys() & row.keys()) in {0, len(MONITORED)} for row in rows):
             raise not_whole(path, "a row has the accuracies of some monitored paths and not of all")
         return rows
 

@@ -9,11 +9,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from glocal.data import Preprocess, Split
-from glocal.design import Architecture, load
+from glocal.design import Architecture
 from glocal.design.space import Answers
-from glocal.design.span import cost_range
 from glocal.errors import ArchitectureError, SearchError
-from glocal.families import vocabulary
+from glocal.families import described
 from glocal.files import read_yaml
 from glocal.machine.device import keep_memory
 from glocal.searching.candidates.candidate import Evaluated
@@ -111,13 +110,9 @@ def load_space(level: Path) -> Architecture:
     """The space of a level. SearchError where its file describes none."""
     path = level / "space.yaml"
     try:
-        space = load(read_yaml(path), vocabulary(), str(path))
-        if not isinstance(space, Architecture):
-            raise SearchError(f"{path} describes no Architecture")
-        cost_range(space)  # its parts fit together
+        return described(read_yaml(path), str(path))
     except ArchitectureError as error:
         raise SearchError(f"{path} cannot be read: {error}") from None
-    return space
 
 
 def load_supernet(level: Path, *, sharing: Sharing) -> Supernet:
